@@ -1,0 +1,1 @@
+"""What is kept: the Store protocol, one module per database, and the spool."""

@@ -1,0 +1,1 @@
+"""One module per exchange dialect; nothing about a venue lives anywhere else."""
