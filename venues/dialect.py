@@ -92,6 +92,8 @@ class Dialect(ABC):
 
     venue: ClassVar[str]
     default_url: ClassVar[str]
+    one_channel: ClassVar[bool] = False
+    """Ids and sequence numbers run across trades and quotes of a symbol."""
     max_symbols_per_connection: ClassVar[int | None] = None
     requests_per_second: ClassVar[float | None] = None
     """How fast the venue lets a client send; None: no limit is documented."""

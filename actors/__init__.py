@@ -1,0 +1,1 @@
+"""One actor per module, thin: take a message, call core, tell the results."""

@@ -1,0 +1,141 @@
+"""Puts the actors of a run together: slots, addresses, gates, child specs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from actors.address import Address
+from actors.clock import Clock
+from actors.detector import DetectorActor, DetectorState
+from actors.gate import Budget, Gate
+from actors.launching import ChildSpec
+from actors.mailbox import Mailbox
+from actors.slot import Failpoint, Slot
+from core.restart import Beyond
+from core.scoring import ScoringRules
+from core.settings import Settings
+from core.topology import detector_name
+
+MB: Final = 2**20
+
+
+@dataclass(slots=True)
+class Gates:
+    """The gates of one feed: what is closed while something behind it is full."""
+
+    frames: Gate = field(default_factory=Gate)
+    """Before the normalizers; connections mind it."""
+    ticks: Gate = field(default_factory=Gate)
+    """Before the detectors; normalizers mind it."""
+    rows: Gate = field(default_factory=Gate)
+    """Before the writers; normalizers and detectors mind it."""
+
+
+class Assembly:
+    """All slots and specs of a run. Detectors may be added while it runs; the supervisor does that."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: int,
+        clock: Clock,
+        blocking: frozenset[str],
+        feeds: Mapping[str, str],
+        failpoint: Failpoint | None = None,
+    ) -> None:
+        """`feeds` names each feed's venue; those in `blocking` lose nothing and wait instead."""
+        self.settings = settings
+        self.session = session
+        self.clock = clock
+        self.feeds = feeds
+        self.specs: dict[str, ChildSpec] = {}
+        self._failpoint = failpoint
+        self._blocking = blocking
+        self._gates = {feed: Gates() for feed in feeds}
+        self._budget = Budget(settings.actors.mailbox_total_mb * MB)
+        for feed in blocking:
+            self._budget.hold(self._gates[feed].frames)
+        self.supervisor = Address[Any]("supervisor", Mailbox())
+        self.monitor = Address[Any]("monitor", Mailbox())
+        self.writers: dict[str, Address[Any]] = {}
+
+    def gates(self, feed: str) -> Gates:
+        """Give a feed's gates."""
+        return self._gates[feed]
+
+    def slot(self, name: str, state: Any, mailbox: Mailbox | None = None) -> Slot[Any]:
+        """Make a slot that knows the supervisor and the monitor."""
+        return Slot(
+            name, state, mailbox or Mailbox(), self.clock, self.supervisor, self.monitor, self._failpoint
+        )
+
+    def add(self, kind: str, slot: Slot[Any], actor_class: Any, beyond: Beyond, **arguments: Any) -> ChildSpec:
+        """Register a child; its gates wake it when they open."""
+        for gate in arguments.get("gates", ()):
+            gate.on_open(slot.mailbox.notify)
+        spec = ChildSpec(slot.name, kind, slot, actor_class, arguments, beyond)
+        self.specs[slot.name] = spec
+        return spec
+
+    def of_kind(self, *kinds: str) -> Iterator[ChildSpec]:
+        """Give the specs of some kinds, in order of registration."""
+        return (spec for spec in list(self.specs.values()) if spec.kind in kinds)
+
+    # Mailboxes
+
+    def frames_mailbox(self) -> Mailbox:
+        """Make a normalizer's: bounded in bytes."""
+        return self._mailbox(self.settings.actors.frames_mb * MB, lambda feed: self._gates[feed].frames)
+
+    def ticks_mailbox(self) -> Mailbox:
+        """Make a detector's: bounded in ticks of a symbol."""
+        return self._mailbox(self.settings.actors.mailbox_ticks, lambda feed: self._gates[feed].ticks)
+
+    def rows_mailbox(self) -> Mailbox:
+        """Make a writer's: bounded in rows of a symbol."""
+        return self._mailbox(self.settings.actors.mailbox_ticks, lambda feed: self._gates[feed].rows)
+
+    def _mailbox(self, limit: int, gate: Callable[[str], Gate]) -> Mailbox:
+        return Mailbox(limit, self._blocking, gate, self._budget)
+
+    # Detectors
+
+    @property
+    def shards(self) -> int | None:
+        """How many detectors share the symbols; None: each symbol has its own."""
+        detectors = self.settings.actors.detectors
+        return None if isinstance(detectors, str) else detectors
+
+    def detector(self, feed: str, symbol: str, symbols: int) -> ChildSpec:
+        """Give the detector of a symbol, registering it if it is new; `symbols` there are in all."""
+        name = detector_name(feed, symbol, self.shards)
+        if name in self.specs:
+            return self.specs[name]
+        feeds = (feed,) if self.shards is None else tuple(self.feeds)
+        actors = self.settings.actors
+        return self.add(
+            "detector",
+            self.slot(name, DetectorState(), self.ticks_mailbox()),
+            DetectorActor,
+            Beyond.PARK if self.shards is None else Beyond.ESCALATE,
+            rules=scoring_rules(self.settings),
+            sources=self._normalizers_of(feeds),
+            writers=tuple(self.writers.values()),
+            recent_ticks=actors.recent_ticks,
+            recent_bytes=actors.recent_total_mb * MB // max(1, symbols),
+            gates=tuple(self._gates[each].rows for each in feeds if each in self._blocking),
+        )
+
+    def _normalizers_of(self, feeds: tuple[str, ...]) -> frozenset[str]:
+        return frozenset(
+            spec.name for spec in self.of_kind("normalizer") if spec.arguments["terms"].feed in feeds
+        )
+
+
+def scoring_rules(settings: Settings) -> ScoringRules:
+    """Give the detector's rules as the configuration has them."""
+    detector = settings.detector
+    return ScoringRules(
+        detector.window, detector.min_history, detector.warn_z, detector.critical_z, detector.epsilon,
+        detector.min_std_bps,
+    )  # fmt: skip

@@ -1,0 +1,324 @@
+"""Ingestion: one line to a venue. Frames out, reconnecting with backoff, never giving up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
+from typing import Any, ClassVar, assert_never
+
+from actors.address import Address
+from actors.base import Actor
+from actors.connection_port import ConnectionPort
+from actors.dialer import StartDialer
+from actors.gate import Gate
+from actors.port import Port
+from actors.slot import Slot, Transaction
+from core import frames, replies
+from core.backoff import Backoff
+from core.line import BUSY_SECONDS, TRY_AGAIN_LATER, LineState
+from messages.ingestion import (
+    BytesReceived,
+    CheckAcknowledged,
+    CheckStaleness,
+    Connect,
+    Dialed,
+    DialFailed,
+    DialOverdue,
+    FrameRefused,
+    Frames,
+    LineReset,
+    MarketDataSeen,
+    RequestAcknowledged,
+    SendPing,
+    SendRequests,
+    TransportLost,
+    VenueAskedToReconnect,
+    VenueRefused,
+)
+from messages.observation import LineChanged
+from messages.supervision import Drain, Drained
+from venues.dialect import Dialect
+
+ConnectionMessage = (
+    Connect | Dialed | DialFailed | DialOverdue | BytesReceived | TransportLost | MarketDataSeen
+    | RequestAcknowledged | VenueRefused | VenueAskedToReconnect | SendRequests | SendPing
+    | CheckStaleness | CheckAcknowledged | Drain
+)  # fmt: skip
+
+_WHILE_UP = ("stale", "acknowledge", "ping", "requests")
+_REASONS = {1007: "malformed_json", 1009: "oversize"}
+
+
+@dataclass(frozen=True, slots=True)
+class LineTerms:
+    """What a connection knows of its line."""
+
+    feed: str
+    line: str
+    session: int
+    symbols: tuple[str, ...]
+    stale_seconds: float
+    acknowledge_seconds: float
+    connect_timeout_seconds: float
+    max_message_bytes: int
+
+
+class ConnectionActor(Actor[LineState]):
+    """Owns one line: dials, subscribes, reads, and begins anew when it is lost."""
+
+    port_class: ClassVar[type[Port]] = ConnectionPort
+
+    def __init__(
+        self,
+        slot: Slot[LineState],
+        *,
+        terms: LineTerms,
+        dialect: Dialect,
+        normalizer: Address[Any],
+        start_dialer: StartDialer,
+        random: Random,
+        mask: Callable[[], bytes],
+        graves: Sequence[Address[Any]] = (),
+        gates: tuple[Gate, ...] = (),
+    ) -> None:
+        super().__init__(slot, graves=graves, gates=gates)
+        self._terms = terms
+        self._dialect = dialect
+        self._normalizer = normalizer
+        self._start_dialer = start_dialer
+        self._random = random
+        self._mask = mask
+        self._gates = gates
+
+    def onward(self) -> Sequence[Address[Any]]:
+        """The line's normalizer."""
+        return (self._normalizer,)
+
+    def started(self, tx: Transaction) -> None:
+        """Dial, unless a predecessor left a line that is up or being dialled."""
+        state = self.slot.state
+        if state.transport is None and not state.dialing and not state.closed and "connect" not in self.slot.timers:
+            tx.start_timer("connect", 0.0, Connect())
+
+    def on_stop(self) -> None:
+        """Let go of the port; the slot keeps the socket, which goes with it."""
+        self._close_port()
+        if self.slot.incarnation == self.incarnation and self.slot.state.transport is not None:
+            self.slot.state.transport.close()
+
+    def on_failure(self, *exc_info: Any) -> None:
+        """Let go of the port; the socket waits for the replacement."""
+        self._close_port()
+        super().on_failure(*exc_info)
+
+    def receive(self, message: ConnectionMessage, tx: Transaction) -> None:
+        """Handle one message."""
+        match message:
+            case Connect():
+                self._dial(tx)
+            case Dialed(token, transport):
+                self._begin(token, transport, tx)
+            case DialFailed(token, text, retry_after):
+                if token == self.slot.state.token and self.slot.state.dialing:
+                    self._lose(text, tx, retry_after)
+            case DialOverdue(token):
+                if token == self.slot.state.token and self.slot.state.dialing:
+                    self._lose("the connection attempt took too long", tx)
+            case BytesReceived(payload, ts_recv_ns):
+                self._read(payload, ts_recv_ns, tx)
+            case TransportLost(text):
+                self._lose(text, tx)
+            case MarketDataSeen():
+                now = self.slot.clock.monotonic()
+                tx.become(replace(self.slot.state, backoff=Backoff(), last_data=now))
+            case RequestAcknowledged(key):
+                left = self.slot.state.unacknowledged - {key}
+                tx.become(replace(self.slot.state, unacknowledged=left))
+            case VenueRefused(text):
+                self._notice("subscription", f"the venue refused: {text}", tx)
+            case VenueAskedToReconnect(text):
+                self._lose(f"the venue asked to reconnect: {text}", tx)
+            case SendRequests():
+                self._send_requests(self.slot.state, tx)
+            case SendPing():
+                self._send_ping(tx)
+            case CheckStaleness():
+                self._check_staleness(tx)
+            case CheckAcknowledged():
+                self._check_acknowledged(tx)
+            case Drain():
+                self._close(tx)
+            case _:
+                assert_never(message)
+
+    # Up and down
+
+    def _dial(self, tx: Transaction) -> None:
+        state = self.slot.state
+        if state.closed or state.dialing or state.transport is not None:
+            return
+        token = state.token + 1
+        tx.become(replace(state, dialing=True, token=token))
+        self._tell_state("dialing", "", tx)
+        tx.start_timer("dial", 2 * self._terms.connect_timeout_seconds + 5.0, DialOverdue(token))
+        tx.do(partial(self._start_dialer, token, self.slot.address))
+
+    def _begin(self, token: int, transport: Any, tx: Transaction) -> None:
+        state, terms, clock = self.slot.state, self._terms, self.slot.clock
+        if token != state.token or not state.dialing or state.closed:
+            tx.do(transport.close)
+            return
+        requests = self._dialect.subscribe(terms.symbols)
+        begun = replace(
+            state, transport=transport, dialing=False, reading=frames.FrameState(), unsent=requests,
+            last_data=clock.monotonic(), lost_before=True,
+            unacknowledged=frozenset(request.key for request in requests if request.key is not None),
+        )  # fmt: skip
+        tx.cancel_timer("dial")
+        self._tell_state("up", "", tx)
+        if state.lost_before:
+            reset = LineReset(
+                self.slot.name, terms.feed, self._dialect.venue, terms.session, terms.line,
+                state.next_frame, clock.time_ns(),
+            )  # fmt: skip
+            tx.put(self._normalizer, reset)
+        tx.start_timer("stale", terms.stale_seconds, CheckStaleness())
+        tx.start_timer("acknowledge", terms.acknowledge_seconds, CheckAcknowledged())
+        if self._dialect.ping is not None:
+            tx.start_timer("ping", self._dialect.ping.every_seconds, SendPing())
+        self._send_requests(begun, tx)
+
+    def _lose(
+        self, text: str, tx: Transaction, at_least: float = 0.0, state: LineState | None = None
+    ) -> None:
+        """Give the line up for now, and dial again after the backoff."""
+        state = state or self.slot.state
+        if state.closed:
+            return
+        delay = state.backoff.delay_seconds(self._random, at_least)
+        if state.transport is not None:
+            tx.do(state.transport.close)
+        for key in ("dial", *_WHILE_UP):
+            tx.cancel_timer(key)
+        tx.become(replace(state, transport=None, dialing=False, unsent=(), backoff=state.backoff.after_failure()))
+        self._tell_state("waiting", text, tx, delay)
+        self._notice("line", f"{self._terms.line} is down: {text}; next attempt in {delay:.1f} s", tx)
+        tx.start_timer("connect", delay, Connect())
+
+    def _close(self, tx: Transaction) -> None:
+        """Drain: say goodbye, and stay down."""
+        state = self.slot.state
+        if state.transport is not None:
+            self._write(state.transport, frames.CLOSE, replies.close_payload(1000), tx)
+            tx.do(state.transport.close)
+        for key in ("connect", "dial", *_WHILE_UP):
+            tx.cancel_timer(key)
+        tx.become(replace(state, transport=None, dialing=False, closed=True))
+        self._tell_state("closed", "", tx)
+        if self.slot.supervisor is not None:
+            tx.tell(self.slot.supervisor, Drained(self.slot.name))
+
+    # Bytes in
+
+    def _read(self, payload: bytes, ts_recv_ns: int, tx: Transaction) -> None:
+        state, terms = self.slot.state, self._terms
+        reading = frames.read(state.reading, payload, terms.max_message_bytes)
+        texts = tuple(body for opcode, body in reading.events if opcode <= frames.BINARY)
+        if texts:
+            self._put_frames(state.next_frame, texts, ts_recv_ns, tx)
+        after = replace(state, reading=reading.state, next_frame=state.next_frame + len(texts))
+        farewell = ""
+        at_least = 0.0
+        for opcode, body in reading.events:
+            answer = replies.answer((opcode, body)) if opcode > frames.BINARY else None
+            if answer is not None:
+                self._write(state.transport, *answer, tx)
+            if opcode == frames.CLOSE:
+                code, reason = replies.parse_close(body)
+                farewell = f"the venue closed the connection ({code or 'no code'}{': ' + reason if reason else ''})"
+                at_least = BUSY_SECONDS if code == TRY_AGAIN_LATER else 0.0
+        if reading.error is not None:
+            farewell = f"the venue broke the WebSocket protocol: {reading.error}"
+            self._write(state.transport, *replies.farewell(reading.error), tx)
+            if reading.offending is not None:
+                self._refuse(after.next_frame, reading.error.close_code, reading.offending, ts_recv_ns, tx)
+                after = replace(after, next_frame=after.next_frame + 1)
+        tx.become(after)
+        if farewell:
+            self._lose(farewell, tx, at_least, after)
+
+    def _put_frames(self, first: int, texts: tuple[bytes, ...], ts_recv_ns: int, tx: Transaction) -> None:
+        terms = self._terms
+        tx.count(terms.feed, "frames", len(texts))
+        tx.put(
+            self._normalizer,
+            Frames(
+                self.slot.name, terms.feed, self._dialect.venue, terms.session, terms.line, first,
+                texts, (ts_recv_ns,) * len(texts), sum(map(len, texts)),
+            ),
+        )  # fmt: skip
+
+    def _refuse(self, frame: int, code: int, raw: bytes, ts_recv_ns: int, tx: Transaction) -> None:
+        """Quarantine what ended the line: a message too big, or of bytes that are no text."""
+        terms = self._terms
+        tx.count(terms.feed, "frames")
+        refused = FrameRefused(
+            self.slot.name, terms.feed, self._dialect.venue, terms.session, terms.line, frame,
+            _REASONS[code], raw, ts_recv_ns,
+        )  # fmt: skip
+        tx.put(self._normalizer, refused)
+
+    # Bytes out
+
+    def _send_requests(self, state: LineState, tx: Transaction) -> None:
+        """Send as many requests as the venue's pace allows in a second; the rest a second later."""
+        if state.transport is None:
+            return
+        pace = self._dialect.requests_per_second
+        now = len(state.unsent) if pace is None else max(1, int(pace))
+        for request in state.unsent[:now]:
+            self._write(state.transport, frames.TEXT, request.text.encode(), tx)
+        tx.become(replace(state, unsent=state.unsent[now:]))
+        if state.unsent[now:]:
+            tx.start_timer("requests", 1.0, SendRequests())
+
+    def _send_ping(self, tx: Transaction) -> None:
+        ping, transport = self._dialect.ping, self.slot.state.transport
+        if ping is not None and transport is not None:
+            self._write(transport, frames.TEXT, ping.text.encode(), tx)
+            tx.start_timer("ping", ping.every_seconds, SendPing())
+
+    def _write(self, transport: Any, opcode: int, payload: bytes, tx: Transaction) -> None:
+        tx.do(partial(transport.write, replies.encode(opcode, payload, self._mask())))
+
+    # Watchdogs
+
+    def _check_staleness(self, tx: Transaction) -> None:
+        state, stale_seconds = self.slot.state, self._terms.stale_seconds
+        if state.transport is None:
+            return
+        quiet = self.slot.clock.monotonic() - state.last_data
+        if quiet < stale_seconds or any(gate.closed for gate in self._gates):
+            tx.start_timer("stale", max(0.1, stale_seconds - quiet), CheckStaleness())
+            return
+        text = f"no market data on {self._terms.line} for {quiet:.0f} s; reconnecting"
+        self._notice("stale_line", text, tx)
+        self._lose(f"no market data for {quiet:.0f} s", tx)
+
+    def _check_acknowledged(self, tx: Transaction) -> None:
+        left = self.slot.state.unacknowledged
+        if left:
+            text = f"{len(left)} subscription request(s) were not acknowledged within {self._terms.acknowledge_seconds:g} s"
+            self._notice("subscription", f"{text}; check the feed's symbols", tx)
+
+    def _notice(self, kind: str, text: str, tx: Transaction) -> None:
+        self.notice(tx, kind, self._terms.feed, None, text)
+
+    def _tell_state(self, state: str, text: str, tx: Transaction, wait_seconds: float = 0.0) -> None:
+        if self.slot.monitor is not None:
+            tx.tell(self.slot.monitor, LineChanged(self._terms.line, state, text, wait_seconds))
+
+    def _close_port(self) -> None:
+        port = self.actor_inbox
+        if isinstance(port, ConnectionPort):
+            port.close()

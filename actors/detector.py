@@ -1,0 +1,163 @@
+"""Signal processing: scores the blocks of its symbols, one compiled pass a block."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, assert_never
+
+import numpy as np
+
+from actors.address import Address
+from actors.base import Actor
+from actors.gate import Gate
+from actors.slot import Slot, Transaction
+from core.columns import joined
+from core.recent import TickHistory
+from core.records import REASONS, REJECT, WARN, Gap, ScoredBlock, Scores, TickBlock
+from core.scoring import ScoringRules, SymbolState, initial_state, score
+from core.standing import Standing
+from messages.lane import Shed
+from messages.normalization import GapNoted, Ticks
+from messages.signals import RecentTicks, ReportSymbols, Scored, SymbolsReported
+from messages.supervision import Drain, Drained
+
+DetectorMessage = GapNoted | RecentTicks | ReportSymbols | Drain
+SymbolKey = tuple[str, str]
+"""Feed and symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What a detector knows of one symbol: an immutable value, replaced with every block."""
+
+    state: SymbolState
+    recent: TickHistory
+    standing: Standing
+
+
+@dataclass(slots=True)
+class DetectorState:
+    """What outlives an incarnation; changed only by committed effects."""
+
+    symbols: dict[SymbolKey, Tracked] = field(default_factory=dict)
+
+
+class DetectorActor(Actor[DetectorState]):
+    """Owns the rolling state of one symbol, or of a shard's symbols."""
+
+    def __init__(
+        self,
+        slot: Slot[DetectorState],
+        *,
+        rules: ScoringRules,
+        sources: frozenset[str],
+        writers: Sequence[Address[Any]],
+        recent_ticks: int,
+        recent_bytes: int,
+        gates: tuple[Gate, ...] = (),
+    ) -> None:
+        super().__init__(slot, graves=writers, gates=gates)
+        self._rules = rules
+        self._sources = sources
+        self._writers = tuple(writers)
+        self._empty_recent = TickHistory(recent_ticks, recent_bytes)
+
+    def senders(self) -> frozenset[str]:
+        """The normalizers."""
+        return self._sources
+
+    def onward(self) -> Sequence[Address[Any]]:
+        """The writers."""
+        return self._writers
+
+    def receive(self, message: DetectorMessage, tx: Transaction) -> Any:
+        """Handle what is not ticks."""
+        match message:
+            case GapNoted(_, gap):
+                self._pass_gap(gap, tx)
+            case RecentTicks(symbol, n, feed):
+                return self._recent(symbol, n, feed)
+            case ReportSymbols(most):
+                self._report(most, tx)
+            case Drain():
+                if self.slot.supervisor is not None:
+                    tx.tell(self.slot.supervisor, Drained(self.slot.name))
+            case _:
+                assert_never(message)
+        return None
+
+    def receive_batch(self, messages: tuple[Ticks, ...], tx: Transaction) -> None:
+        """Score the blocks of each symbol, in order."""
+        symbols: dict[SymbolKey, list[TickBlock]] = {}
+        for message in messages:
+            symbols.setdefault((message.block.feed, message.block.symbol), []).append(message.block)
+        for key, blocks in symbols.items():
+            self._score(key, joined(blocks), tx)
+
+    def receive_shed(self, shed: Shed, tx: Transaction) -> None:
+        """Count ticks that were shed, and put a gap in their place."""
+        tx.count(shed.feed, "shed.overload", shed.records)
+        tx.count(shed.feed, "event.gap")
+        self._pass_gap(
+            Gap(
+                shed.feed, shed.venue, shed.symbol, "shed", shed.first_frame, shed.last_frame,
+                shed.ts_recv_ns, shed.session, shed.line, shed.last_frame, 0,
+            ),
+            tx,
+        )  # fmt: skip
+        text = f"{shed.records} ticks of {shed.symbol} were shed; raise actors.mailbox_ticks, or use overload"
+        self.notice(tx, "shed", shed.feed, shed.symbol, f'{text} = "block"', shed.records)
+
+    def _score(self, key: SymbolKey, block: TickBlock, tx: Transaction) -> None:
+        tracked = self.slot.state.symbols.get(key) or self._untracked()
+        state, scores = score(tracked.state, block, self._rules)
+        scored = ScoredBlock(block, scores)
+        after = Tracked(state, tracked.recent.append(scored), tracked.standing.after(block, scores))
+        tx.do(partial(self.slot.state.symbols.__setitem__, key, after))
+        for writer in self._writers:
+            tx.put(writer, Scored(self.slot.name, scored))
+        self._tell_verdicts(block, scores, tx)
+
+    def _untracked(self) -> Tracked:
+        return Tracked(initial_state(self._rules), self._empty_recent, Standing())
+
+    def _tell_verdicts(self, block: TickBlock, scores: Scores, tx: Transaction) -> None:
+        if not scores.verdict.any():
+            return
+        for verdict, kind in ((WARN, "warn"), (REJECT, "reject")):
+            hits = np.flatnonzero(scores.verdict == verdict)
+            if len(hits):
+                if verdict == WARN:
+                    tx.count(block.feed, "event.warn", len(hits))
+                i = int(hits[-1])
+                stamp = int(block.ts_recv_ns[i])
+                self.notice(tx, kind, block.feed, block.symbol, _verdict_text(block, scores, i), len(hits), stamp)
+
+    def _pass_gap(self, gap: Gap, tx: Transaction) -> None:
+        for writer in self._writers:
+            tx.put(writer, GapNoted(self.slot.name, gap))
+
+    def _recent(self, symbol: str, n: int, feed: str | None) -> tuple[ScoredBlock, ...]:
+        for (of_feed, of_symbol), tracked in self.slot.state.symbols.items():
+            if of_symbol == symbol and feed in (None, of_feed):
+                return tracked.recent.last(n)
+        return ()
+
+    def _report(self, most: int, tx: Transaction) -> None:
+        if self.slot.monitor is None:
+            return
+        standings = tuple(
+            (feed, symbol, tracked.standing)
+            for (feed, symbol), tracked in list(self.slot.state.symbols.items())[:most]
+        )
+        tx.tell(self.slot.monitor, SymbolsReported(self.slot.name, standings))
+
+
+def _verdict_text(block: TickBlock, scores: Scores, i: int) -> str:
+    price = float(block.price[i])
+    what = f"price {price:g}" if price == price else f"bid {block.bid[i]:g}, ask {block.ask[i]:g}"
+    z = float(scores.z[i])
+    why = REASONS[int(scores.reason[i])] or "far from its recent prices"
+    return f"{block.symbol}: {what}: {why}" + (f", z = {z:.1f}" if z == z else "")
+
+

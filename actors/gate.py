@@ -1,0 +1,71 @@
+"""Backpressure between mailboxes: a gate is closed while anything behind it is full.
+
+Part of the mailbox, and with it the only place that has locks.
+"""
+
+from collections.abc import Callable, Hashable
+from threading import Lock
+
+
+class Gate:
+    """Closed while at least one reason holds it closed; wakes its listeners when it opens."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._reasons: set[Hashable] = set()
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def closed(self) -> bool:
+        """Whether anything behind it is full."""
+        return bool(self._reasons)
+
+    def on_open(self, listener: Callable[[], None]) -> None:
+        """Call the listener whenever the gate opens, on the thread that opened it."""
+        self._listeners.append(listener)
+
+    def close(self, reason: Hashable) -> None:
+        """Hold it closed for a reason."""
+        with self._lock:
+            self._reasons.add(reason)
+
+    def open(self, reason: Hashable) -> None:
+        """Take a reason back."""
+        with self._lock:
+            if reason not in self._reasons:
+                return
+            self._reasons.discard(reason)
+            opened = not self._reasons
+        if opened:
+            for listener in self._listeners:
+                listener()
+
+
+class Budget:
+    """The memory that all mailboxes may hold together; while it is used up, the gates are closed."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._lock = Lock()
+        self._limit = limit_bytes
+        self._used = 0
+        self._gates: list[Gate] = []
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether more is held than allowed."""
+        return self._used > self._limit
+
+    def hold(self, gate: Gate) -> None:
+        """Close this gate while the budget is exceeded: one at the pipeline's entry, since what is
+        further in must be able to drain.
+        """
+        self._gates.append(gate)
+
+    def take(self, nbytes: int) -> None:
+        """Count bytes that a mailbox now holds; negative ones were let go of."""
+        with self._lock:
+            before, self._used = self._used > self._limit, self._used + nbytes
+            after = self._used > self._limit
+        if before != after:
+            for gate in self._gates:
+                (gate.close if after else gate.open)(self)

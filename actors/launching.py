@@ -1,0 +1,45 @@
+"""Child specs, and how a child is started."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import pykka
+
+from actors.base import Actor
+from actors.slot import Slot
+from core.restart import Beyond
+
+STAGES: Final = (("writer",), ("webhook", "monitor"), ("detector",), ("normalizer",), ("connection", "replayer"))
+"""Kinds of children in the order in which they start: whoever is spoken to, before who speaks."""
+DRAIN_STAGES: Final = (("connection", "replayer"), ("normalizer",), ("detector",), ("monitor",), ("writer",), ("webhook",))
+"""The order in which they drain: data flows out behind the last that took it in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """What a supervisor needs to start a child, and to start it again."""
+
+    name: str
+    kind: str
+    """writer, webhook, monitor, detector, normalizer, connection or replayer."""
+    slot: Slot[Any]
+    actor_class: type[Actor[Any]]
+    arguments: Mapping[str, Any]
+    beyond: Beyond
+    """What happens beyond its restart intensity."""
+
+
+class Launcher(Protocol):
+    """Starts actors: on threads, or, in tests, all on one."""
+
+    def start(self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]) -> pykka.ActorRef[Any]:
+        """Start an incarnation; raises what the actor's constructor raises."""
+
+
+class ThreadLauncher:
+    """Starts actors as Pykka does: each on a thread of its own."""
+
+    def start(self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]) -> pykka.ActorRef[Any]:
+        """See Launcher."""
+        return actor_class.start(slot, **arguments)

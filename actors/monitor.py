@@ -1,0 +1,232 @@
+"""Hears every event, decides which become alerts, and knows how everything stands."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any, assert_never
+
+from actors.address import Address
+from actors.base import Actor
+from actors.slot import Slot, Transaction
+from core.alerting import Place, Window, decide
+from core.ledger import Counts
+from core.overview import cut_ledger, symbol_row
+from core.records import Alert
+from core.standing import Standing
+from messages.observation import (
+    BreakerChanged,
+    ChildChanged,
+    CutTaken,
+    GetStatus,
+    LineChanged,
+    Noticed,
+    Post,
+    Posted,
+    PublishTick,
+    TakeCut,
+)
+from messages.persistence import AlertsNoted
+from messages.signals import ReportSymbols, SymbolsReported
+from messages.supervision import Drain, Drained
+
+MonitorMessage = (
+    Noticed | LineChanged | BreakerChanged | ChildChanged | CutTaken | PublishTick | GetStatus
+    | SymbolsReported | Posted | Drain
+)  # fmt: skip
+RECENT_ALERTS = 50
+UNPOSTED_ALERTS = 1_000
+CUT_PATIENCE_SECONDS = 10.0
+
+log = logging.getLogger("tapeline.alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whom the monitor talks to; asked anew each time, since detectors come and go."""
+
+    sources: Callable[[], Sequence[Address[Any]]]
+    """Where a cut begins."""
+    pipeline: Callable[[], frozenset[str]]
+    """Names of all actors that take part in a cut."""
+    detectors: Callable[[], Sequence[Address[Any]]]
+    depths: Callable[[], Mapping[str, int]]
+    """Messages that wait, by actor."""
+    writers: Mapping[str, Address[Any]]
+    """By store."""
+    webhook: Address[Any] | None
+
+
+@dataclass(slots=True)
+class MonitorState:
+    """What outlives an incarnation; changed only by committed effects."""
+
+    windows: dict[Place, Window] = field(default_factory=dict)
+    alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=RECENT_ALERTS))
+    unposted: tuple[Alert, ...] = ()
+    posting: bool = False
+    lines: dict[str, LineChanged] = field(default_factory=dict)
+    children: dict[str, ChildChanged] = field(default_factory=dict)
+    breakers: dict[str, BreakerChanged] = field(default_factory=dict)
+    symbols: dict[tuple[str, str], Standing] = field(default_factory=dict)
+    rates: dict[tuple[str, str], tuple[float, int, float]] = field(default_factory=dict)
+    """By symbol: when it was last asked, its ticks then, and ticks per second."""
+    cut: int = 0
+    cut_begun: float = 0.0
+    reports: dict[str, tuple[Counts, Counts]] = field(default_factory=dict)
+    ledger: dict[str, Any] | None = None
+
+
+class MonitorActor(Actor[MonitorState]):
+    """The operator's ears and memory."""
+
+    def __init__(
+        self,
+        slot: Slot[MonitorState],
+        *,
+        reach: Reach,
+        every_seconds: float,
+        publish_seconds: float | None,
+        symbols_shown: int,
+        level: int = logging.WARNING,
+    ) -> None:
+        super().__init__(slot)
+        self._reach = reach
+        self._every_ns = int(every_seconds * 1e9)
+        self._publish_seconds = publish_seconds
+        self._symbols_shown = symbols_shown
+        self._level = level
+
+    def started(self, tx: Transaction) -> None:
+        """Begin to publish, if anybody is to see it."""
+        if self._publish_seconds is not None:
+            tx.start_timer("publish", self._publish_seconds, PublishTick())
+
+    def receive(self, message: MonitorMessage, tx: Transaction) -> Any:
+        """Handle one message."""
+        state = self.slot.state
+        match message:
+            case Noticed():
+                self._consider(message, tx)
+            case LineChanged(line):
+                tx.do(partial(state.lines.__setitem__, line, message))
+            case BreakerChanged(store):
+                tx.do(partial(state.breakers.__setitem__, store, message))
+            case ChildChanged(child):
+                tx.do(partial(state.children.__setitem__, child, message))
+            case CutTaken():
+                self._take_report(message, tx)
+            case PublishTick():
+                self._publish(tx)
+            case SymbolsReported(_, symbols):
+                for feed, symbol, standing in symbols:
+                    self._take_standing((feed, symbol), standing, tx)
+            case Posted(error):
+                self._posted(error, tx)
+            case GetStatus():
+                return self._status()
+            case Drain():
+                if self.slot.supervisor is not None:
+                    tx.tell(self.slot.supervisor, Drained(self.slot.name))
+            case _:
+                assert_never(message)
+        return None
+
+    # Alerts
+
+    def _consider(self, noticed: Noticed, tx: Transaction) -> None:
+        state = self.slot.state
+        place = (noticed.kind, noticed.feed, noticed.symbol)
+        decision = decide(state.windows.get(place), noticed.ts_ns, self._every_ns, noticed.occurrences)
+        tx.do(partial(state.windows.__setitem__, place, decision.window))
+        if not decision.send:
+            return
+        alert = Alert(
+            noticed.ts_ns, noticed.kind, noticed.feed, noticed.symbol, noticed.actor, noticed.text,
+            decision.held_back,
+        )  # fmt: skip
+        tx.do(partial(state.alerts.append, alert))
+        tx.do(partial(self._log, alert))
+        for writer in self._reach.writers.values():
+            tx.put(writer, AlertsNoted(self.slot.name, (alert,)))
+        if self._reach.webhook is not None:
+            self._post((*state.unposted, alert)[-UNPOSTED_ALERTS:], tx)
+
+    def _post(self, unposted: tuple[Alert, ...], tx: Transaction, *, idle: bool = False) -> None:
+        """Post all that waits, one post at a time, so that a slow receiver makes nothing grow."""
+        state = self.slot.state
+        if not unposted or self._reach.webhook is None or (state.posting and not idle):
+            tx.do(partial(setattr, state, "unposted", unposted))
+            return
+        tx.do(partial(setattr, state, "unposted", ()))
+        tx.do(partial(setattr, state, "posting", True))
+        tx.tell(self._reach.webhook, Post(unposted))
+
+    def _posted(self, error: str, tx: Transaction) -> None:
+        if error:
+            tx.do(partial(log.log, self._level, "webhook: %s", error))
+        tx.do(partial(setattr, self.slot.state, "posting", False))
+        self._post(self.slot.state.unposted, tx, idle=True)
+
+    def _log(self, alert: Alert) -> None:
+        more = f" (and {alert.held_back} more like it)" if alert.held_back else ""
+        place = f"{alert.feed}: " if alert.feed else ""
+        log.log(self._level, "%s: %s%s%s", alert.kind, place, alert.text, more)
+
+    # The operator's view
+
+    def _publish(self, tx: Transaction) -> None:
+        state, now = self.slot.state, self.slot.clock.monotonic()
+        pipeline = self._reach.pipeline()
+        # A cut costs every actor a message; with thousands of them it is taken less often.
+        tx.start_timer("publish", max(self._publish_seconds or 1.0, len(pipeline) / 1_000), PublishTick())
+        if state.cut == 0 or pipeline <= state.reports.keys() or now - state.cut_begun > CUT_PATIENCE_SECONDS:
+            tx.do(partial(setattr, state, "cut", state.cut + 1))
+            tx.do(partial(setattr, state, "cut_begun", now))
+            tx.do(partial(setattr, state, "reports", {}))
+            for source in self._reach.sources():
+                tx.tell(source, TakeCut(state.cut + 1))
+        for detector in self._reach.detectors()[: self._symbols_shown]:
+            tx.tell(detector, ReportSymbols(self._symbols_shown))
+
+    def _take_report(self, report: CutTaken, tx: Transaction) -> None:
+        state = self.slot.state
+        if report.cut != state.cut:
+            return
+        reports = {**state.reports, report.actor: (report.counts, report.in_flight)}
+        tx.do(partial(setattr, state, "reports", reports))
+        if self._reach.pipeline() <= reports.keys():
+            writers = {address.name: store for store, address in self._reach.writers.items()}
+            tx.do(partial(setattr, state, "ledger", cut_ledger(reports, writers).as_json()))
+
+    def _take_standing(self, key: tuple[str, str], standing: Standing, tx: Transaction) -> None:
+        state, now = self.slot.state, self.slot.clock.monotonic()
+        before = state.rates.get(key)
+        rate = 0.0
+        if before is not None:
+            elapsed = now - before[0]
+            rate = (standing.ticks - before[1]) / elapsed if elapsed > 0 else before[2]
+        tx.do(partial(state.symbols.__setitem__, key, standing))
+        tx.do(partial(state.rates.__setitem__, key, (now, standing.ticks, rate)))
+
+    def _status(self) -> dict[str, Any]:
+        state = self.slot.state
+        return {
+            "ledger": state.ledger,
+            "lines": [asdict(line) for line in state.lines.values()],
+            "stores": [asdict(breaker) for breaker in state.breakers.values()],
+            "actors": [
+                {**asdict(child), "waiting": depth}
+                for child, depth in self._with_depths(state.children)
+            ],
+            "symbols": [
+                symbol_row(feed, symbol, standing, state.rates[feed, symbol][2])
+                for (feed, symbol), standing in sorted(state.symbols.items())
+            ],
+            "alerts": [asdict(alert) for alert in state.alerts],
+        }
+
+    def _with_depths(self, children: Mapping[str, ChildChanged]) -> list[tuple[ChildChanged, int]]:
+        depths = self._reach.depths()
+        return [(child, depths.get(name, 0)) for name, child in children.items()]

@@ -1,0 +1,223 @@
+"""Normalization: frames in, blocks of one symbol out, through the venue's dialect."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, assert_never
+
+from actors.address import Address
+from actors.base import Actor
+from actors.gate import Gate
+from actors.slot import Slot, Transaction
+from core.ledger import Counts, add
+from core.memory import FeedMemory
+from core.normalize import FrameSink, Normalized, Terms, normalize
+from core.records import Gap, Malformed
+from messages.ingestion import (
+    FrameRefused,
+    Frames,
+    LineReset,
+    MarketDataSeen,
+    RequestAcknowledged,
+    VenueAskedToReconnect,
+    VenueRefused,
+)
+from messages.lane import Shed
+from messages.normalization import DetectorReady, GapNoted, Refused, Ticks, WantDetector
+from messages.supervision import Drain, Drained
+from venues.dialect import Dialect
+
+NormalizerMessage = FrameRefused | LineReset | DetectorReady | Drain
+
+
+@dataclass(slots=True)
+class NormalizerState:
+    """What outlives an incarnation; changed only by committed effects."""
+
+    dialect: Dialect
+    detectors: dict[str, Address[Any]]
+    """By symbol."""
+    memory: FeedMemory = field(default_factory=FeedMemory)
+    waiting: dict[str, list[Any]] = field(default_factory=dict)
+    """Messages for symbols whose detector was asked for; replay only."""
+
+
+class NormalizerActor(Actor[NormalizerState]):
+    """Turns frames into blocks for the detectors, and what is no tick into rows for the writers."""
+
+    def __init__(
+        self,
+        slot: Slot[NormalizerState],
+        *,
+        terms: Terms,
+        lines: Mapping[str, Address[Any]],
+        sources: frozenset[str],
+        writers: Sequence[Address[Any]],
+        gates: tuple[Gate, ...] = (),
+    ) -> None:
+        super().__init__(slot, graves=writers, gates=gates)
+        self._terms = terms
+        self._lines = lines
+        self._sources = sources
+        self._writers = tuple(writers)
+
+    def senders(self) -> frozenset[str]:
+        """The connections."""
+        return self._sources
+
+    def onward(self) -> Sequence[Address[Any]]:
+        """Detectors (a shard once, however many symbols it has) and writers."""
+        detectors = {address.name: address for address in self.slot.state.detectors.values()}
+        return (*detectors.values(), *self._writers)
+
+    def holds_data(self) -> bool:
+        """While the detector of a new symbol is being started."""
+        return bool(self.slot.state.waiting)
+
+    def held(self) -> Counts:
+        """Ticks for detectors that are being started."""
+        counts: Counts = {}
+        for messages in self.slot.state.waiting.values():
+            for message in messages:
+                add(counts, message.feed, "in_flight", message.records)
+        return counts
+
+    def receive(self, message: NormalizerMessage, tx: Transaction) -> None:
+        """Handle what is not frames."""
+        match message:
+            case FrameRefused():
+                self._refuse(message, tx)
+            case LineReset():
+                self._tell_reset(message, tx)
+            case DetectorReady(symbol, address):
+                self._release(symbol, address, tx)
+            case Drain():
+                if self.slot.supervisor is not None:
+                    tx.tell(self.slot.supervisor, Drained(self.slot.name, self.held()))
+            case _:
+                assert_never(message)
+
+    def receive_batch(self, messages: tuple[Frames, ...], tx: Transaction) -> None:
+        """Normalize the frames of each line."""
+        lines: dict[str, list[Frames]] = {}
+        for message in messages:
+            lines.setdefault(message.line, []).append(message)
+        for line, parts in lines.items():
+            sink = FrameSink(self._terms, self.slot.state.memory, parts[0].session, line)
+            frames = (
+                (part.first_frame + i, payload, part.ts_recv_ns[i])
+                for part in parts
+                for i, payload in enumerate(part.payloads)
+            )
+            found = normalize(frames, self.slot.state.dialect.decode, sink)
+            self._tell(line, found, parts[-1].ts_recv_ns[-1], tx)
+
+    def receive_shed(self, shed: Shed, tx: Transaction) -> None:
+        """Count frames that were shed before decoding, and put a gap in their place."""
+        tx.count(shed.feed, "shed_frames", shed.frames)
+        tx.count(shed.feed, "event.gap")
+        self._note_gap(_gap_of_shed(shed), tx)
+        self.notice(
+            tx, "shed", shed.feed, None,
+            f"{shed.frames} frames of {shed.line} were shed before decoding; raise actors.frames_mb, or "
+            'use overload = "block"', shed.frames,
+        )  # fmt: skip
+
+    def count_buried(self, unit: Any, tx: Transaction) -> None:
+        """A frame that kills the handler counts as decoded, into one record."""
+        tx.count(unit.feed, "decoded", unit.frames)
+        tx.count(unit.feed, "received", unit.frames)
+
+    def _tell(self, line: str, found: Normalized, ts_recv_ns: int, tx: Transaction) -> None:
+        tx.count_all(found.counts)
+        if found.lessons:
+            tx.do(partial(self.slot.state.memory.learn, found.lessons))
+        for gap in found.gaps:
+            self._note_gap(gap, tx)
+        for block in found.blocks:
+            self._put(block.symbol, Ticks(self.slot.name, block), tx)
+        if found.malformed:
+            self._put_refused(tuple(found.malformed), tx)
+        self._tell_notices(found, tx)
+        self._tell_line(line, found, ts_recv_ns, tx)
+
+    def _tell_line(self, line: str, found: Normalized, ts_recv_ns: int, tx: Transaction) -> None:
+        connection = self._lines.get(line)
+        if connection is None:
+            return
+        if found.blocks:
+            tx.tell(connection, MarketDataSeen(ts_recv_ns))
+        for reply in found.replies:
+            match reply.kind:
+                case "acknowledged":
+                    tx.tell(connection, RequestAcknowledged(reply.text))
+                case "refused":
+                    tx.tell(connection, VenueRefused(reply.text))
+                case _:
+                    tx.tell(connection, VenueAskedToReconnect(reply.text))
+
+    def _tell_notices(self, found: Normalized, tx: Transaction) -> None:
+        feed = self._terms.feed
+        for symbol, count in found.stale.items():
+            text = f"{count} event time(s) more than an hour from this machine's clock; accepted"
+            self.notice(tx, "stale_time", feed, symbol, text, count)
+        for gap in found.gaps:
+            text = f"{gap.symbol}: ids {gap.first_missing} to {gap.last_missing} never came on {gap.line}"
+            self.notice(tx, "gap", feed, gap.symbol, text, 1, gap.ts_recv_ns)
+
+    def _put_refused(self, rows: tuple[Malformed, ...], tx: Transaction) -> None:
+        for writer in self._writers:
+            tx.put(writer, Refused(self.slot.name, self._terms.feed, rows))
+        first = rows[0]
+        text = f"{len(rows)} record(s) refused, the first at frame {first.frame} of {first.line}: {first.reason}"
+        self.notice(tx, "reject", self._terms.feed, first.symbol, text, len(rows), first.ts_recv_ns)
+
+    def _put(self, symbol: str, message: Any, tx: Transaction) -> None:
+        state = self.slot.state
+        address = state.detectors.get(symbol)
+        if address is not None:
+            tx.put(address, message)
+            return
+        tx.do(lambda: state.waiting.setdefault(symbol, []).append(message))
+        if self.slot.supervisor is not None:
+            tx.tell(self.slot.supervisor, WantDetector(self._terms.feed, symbol, self.slot.name))
+
+    def _release(self, symbol: str, address: Address[Any], tx: Transaction) -> None:
+        state = self.slot.state
+        tx.do(partial(state.detectors.__setitem__, symbol, address))
+        for message in state.waiting.get(symbol, ()):
+            tx.put(address, message)
+        tx.do(partial(state.waiting.pop, symbol, None))
+
+    def _refuse(self, message: FrameRefused, tx: Transaction) -> None:
+        tx.count(message.feed, "decoded")
+        tx.count(message.feed, "received")
+        row = Malformed(
+            message.feed, message.venue, None, message.reason, message.raw, message.ts_recv_ns,
+            message.session, message.line, message.frame, 0,
+        )  # fmt: skip
+        self._put_refused((row,), tx)
+
+    def _tell_reset(self, message: LineReset, tx: Transaction) -> None:
+        tx.count(message.feed, "event.reconnect")
+        gap = Gap(
+            message.feed, message.venue, None, "reconnect", None, None, message.ts_recv_ns,
+            message.session, message.line, message.frame, 0,
+        )  # fmt: skip
+        self._note_gap(gap, tx)
+
+    def _note_gap(self, gap: Gap, tx: Transaction) -> None:
+        """Send a symbol's gap through its detector, a line's straight to the writers."""
+        noted = GapNoted(self.slot.name, gap)
+        if gap.symbol is not None and (self._terms.known is None or gap.symbol in self._terms.known):
+            self._put(gap.symbol, noted, tx)
+            return
+        for writer in self._writers:
+            tx.put(writer, noted)
+
+
+def _gap_of_shed(shed: Shed) -> Gap:
+    return Gap(
+        shed.feed, shed.venue, shed.symbol, "shed", shed.first_frame, shed.last_frame, shed.ts_recv_ns,
+        shed.session, shed.line, shed.last_frame, 0,
+    )  # fmt: skip

@@ -1,0 +1,60 @@
+"""Stands in for a detector that failed beyond its intensity: its ticks become dead letters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from actors.address import Address
+from actors.base import Actor
+from actors.slot import Slot, Transaction
+from messages.lane import Shed
+from messages.normalization import GapNoted, Ticks
+from messages.persistence import LettersNoted
+from messages.signals import RecentTicks
+from messages.supervision import Drain, Drained
+
+
+class ParkedActor(Actor[Any]):
+    """Sits in the slot of the parked child, so that its mailbox does not grow and the ledger balances."""
+
+    def __init__(
+        self, slot: Slot[Any], *, sources: frozenset[str], writers: Sequence[Address[Any]], error: str
+    ) -> None:
+        super().__init__(slot, graves=writers)
+        self._sources = sources
+        self._writers = tuple(writers)
+        self._error = f"the detector is parked: {error}"
+
+    def senders(self) -> frozenset[str]:
+        """The normalizers."""
+        return self._sources
+
+    def onward(self) -> Sequence[Address[Any]]:
+        """The writers."""
+        return self._writers
+
+    def receive(self, message: Any, tx: Transaction) -> Any:
+        """Pass gaps on and drain; anything else has no answer."""
+        match message:
+            case GapNoted(_, gap):
+                for writer in self._writers:
+                    tx.put(writer, GapNoted(self.slot.name, gap))
+            case Drain():
+                if self.slot.supervisor is not None:
+                    tx.tell(self.slot.supervisor, Drained(self.slot.name))
+            case RecentTicks():
+                return ()
+            case _:
+                pass
+        return None
+
+    def receive_batch(self, messages: tuple[Ticks, ...], tx: Transaction) -> None:
+        """Make dead letters of all."""
+        for message in messages:
+            letters = message.letters(self.slot.name, self._error)
+            for writer in self._writers:
+                tx.put(writer, LettersNoted(self.slot.name, message.feed, letters))
+            tx.count(message.feed, "dead_letter.parked", len(letters))
+
+    def receive_shed(self, shed: Shed, tx: Transaction) -> None:
+        """Count what was shed before."""
+        tx.count(shed.feed, "shed.overload", shed.records)

@@ -1,0 +1,139 @@
+"""What outlives an actor: its mailbox, state, counts and timers, and what it had begun.
+
+An actor's handler changes nothing itself. It fills a Transaction, which takes effect when the handler
+has returned: new state, messages to others and counts together, or not at all. The effects are kept
+as a redo log until the last one is done, so that a crash between two of them is finished by the
+replacement instead of repeated.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from typing import Any, Generic, TypeVar
+
+from actors.address import Address
+from actors.clock import Clock
+from actors.mailbox import Mailbox
+from core.cut import Cut
+from core.ledger import Counts, add
+
+S = TypeVar("S")
+Effect = Callable[[], None]
+Failpoint = Callable[[str, str], None]
+"""Called with the slot's name and the stage (`before`, `effect`, `after`); may raise, in tests."""
+
+
+class Transaction:
+    """What a handler wants done. Filled by the handler, carried out by `Slot.commit`."""
+
+    __slots__ = ("_slot", "effects")
+
+    def __init__(self, slot: "Slot[Any]") -> None:
+        self._slot = slot
+        self.effects: list[Effect] = []
+
+    def tell(self, to: Address[Any], message: object) -> None:
+        """Send through the control lane."""
+        self.effects.append(partial(to.tell, message))
+
+    def put(self, to: Address[Any], message: object) -> None:
+        """Send through the data lane."""
+        self.effects.append(partial(to.put, message))
+
+    def count(self, feed: str, name: str, n: int = 1) -> None:
+        """Count for the ledger."""
+        if n:
+            self.effects.append(partial(add, self._slot.counts, feed, name, n))
+
+    def count_all(self, counts: Counts) -> None:
+        """Count all of these."""
+        for (feed, name), n in counts.items():
+            self.count(feed, name, n)
+
+    def become(self, state: Any) -> None:
+        """Replace the state."""
+        self.effects.append(partial(setattr, self._slot, "state", state))
+
+    def do(self, action: Effect) -> None:
+        """Do something that cannot fail, and that may be done twice."""
+        self.effects.append(action)
+
+    def start_timer(self, key: str, seconds: float, message: object) -> None:
+        """Have the message handed to this actor after the time; replaces an earlier timer of the key."""
+        due = self._slot.clock.monotonic() + seconds
+        self.effects.append(partial(self._slot.timers.__setitem__, key, (due, next(_order), message)))
+
+    def cancel_timer(self, key: str) -> None:
+        """Forget the timer of the key, if there is one."""
+        self.effects.append(partial(self._slot.timers.pop, key, None))
+
+
+_order = count()
+
+
+class Slot(Generic[S]):
+    """One child's place in the system; the supervisor owns it, one incarnation at a time uses it."""
+
+    def __init__(
+        self,
+        name: str,
+        state: S,
+        mailbox: Mailbox,
+        clock: Clock,
+        supervisor: Address[Any] | None = None,
+        monitor: Address[Any] | None = None,
+        failpoint: Failpoint | None = None,
+    ) -> None:
+        self.name = name
+        self.state = state
+        self.mailbox = mailbox
+        self.clock = clock
+        self.supervisor = supervisor
+        self.monitor = monitor
+        self.failpoint = failpoint
+        self.counts: Counts = {}
+        self.timers: dict[str, tuple[float, int, Any]] = {}
+        self.incarnation = 0
+        self.current: Any = None
+        self.redo: deque[Effect] = deque()
+        self.cut: Cut | None = None
+
+    @property
+    def address(self) -> Address[Any]:
+        """Where to reach whoever is in this slot."""
+        return Address(self.name, self.mailbox)
+
+    def commit(self, transaction: Transaction, *last: Effect) -> None:
+        """Carry out a transaction; `last` is done with it."""
+        self._reach("before")
+        self.redo.extend(transaction.effects)
+        self.redo.extend(last)
+        self.finish()
+
+    def finish(self) -> None:
+        """Carry out what is left of a transaction that was decided."""
+        redo = self.redo
+        while redo:
+            self._reach("effect")
+            redo[0]()
+            redo.popleft()
+        self._reach("after")
+
+    def next_due(self) -> float | None:
+        """When the next timer is due, in monotonic seconds."""
+        return min((timer[0] for timer in self.timers.values()), default=None)
+
+    def take_due_timer(self) -> Any | None:
+        """Give the message of the timer that is due first, if one is due."""
+        if not self.timers:
+            return None
+        key, (due, _, message) = min(self.timers.items(), key=lambda item: item[1][:2])
+        if due > self.clock.monotonic():
+            return None
+        del self.timers[key]
+        return message
+
+    def _reach(self, stage: str) -> None:
+        if self.failpoint is not None:
+            self.failpoint(self.name, stage)

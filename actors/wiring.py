@@ -1,0 +1,168 @@
+"""The actors of a live run and of a replay, put together from the settings."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from actors.assembly import MB, Assembly
+from actors.connection import ConnectionActor, LineTerms
+from actors.dialer import StartDialer
+from actors.monitor import MonitorActor, MonitorState, Reach
+from actors.normalizer import NormalizerActor, NormalizerState
+from actors.replay_source import ReplaySource, Target
+from actors.replayer import ReplayerActor
+from actors.webhook import WebhookActor
+from actors.writer import WriterActor, WriterTerms
+from actors.writer_state import Progress, WriterState
+from core.breaker import Breaker
+from core.line import LineState
+from core.normalize import Terms
+from core.restart import Beyond
+from core.settings import Feed
+from core.settings import Store as StoreSettings
+from core.topology import FeedPlan, LinePlan, plan_feed
+from stores.registry import open_writer
+from stores.spool import Spool
+from venues.dialect import Dialect, FeedTerms
+from venues.registry import dialect_class
+
+MakeDialer = Callable[[Feed, str], StartDialer]
+"""Gives what dials a feed's URL."""
+
+
+def feed_dialect(feed: Feed, url: str) -> Dialect:
+    """Make the dialect that speaks with a feed's venue."""
+    return dialect_class(feed.venue)(FeedTerms(feed.symbols, feed.channels, url, dict(feed.fields)))
+
+
+def add_writers(assembly: Assembly, data_dir: Path, random: Random, *, check_known: bool) -> None:
+    """Add a writer for each store, with its spool."""
+    for store in assembly.settings.stores:
+        slot = assembly.slot(f"writer/{store.name}", None, assembly.rows_mailbox())
+        breaker = assembly.settings.breaker
+        slot.state = WriterState(Progress(Breaker(breaker.failure_threshold, breaker.cooldown_seconds)))
+        assembly.writers[store.name] = slot.address
+        assembly.add(
+            "writer", slot, WriterActor, Beyond.ESCALATE,
+            terms=_writer_terms(assembly, store, check_known),
+            open_store=partial(open_writer, store, data_dir),
+            spool=Spool(data_dir / "spool" / store.name, assembly.settings.spool.max_mb * MB),
+            sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
+            random=random,
+        )  # fmt: skip
+
+
+def _writer_terms(assembly: Assembly, store: StoreSettings, check_known: bool) -> WriterTerms:
+    return WriterTerms(
+        store.name, assembly.session, store.batch_rows, store.flush_ms / 1e3,
+        assembly.settings.writer.max_batch_rows, check_known,
+    )  # fmt: skip
+
+
+def add_monitor(assembly: Assembly, *, publish_seconds: float | None, symbols_shown: int, level: int = logging.WARNING) -> None:
+    """Add the monitor, and the webhook's actor where one is configured."""
+    alerts = assembly.settings.alerts
+    webhook = None
+    if alerts.webhook:
+        slot = assembly.slot("webhook", None)
+        webhook = slot.address
+        assembly.add(
+            "webhook", slot, WebhookActor, Beyond.ESCALATE,
+            url=alerts.webhook.reveal(), timeout_seconds=alerts.webhook_timeout_seconds,
+            monitor=assembly.monitor,
+        )  # fmt: skip
+    reach = Reach(
+        sources=lambda: [spec.slot.address for spec in assembly.of_kind("connection")],
+        pipeline=lambda: frozenset(
+            spec.name for spec in assembly.of_kind("connection", "normalizer", "detector", "writer")
+        ),
+        detectors=lambda: [spec.slot.address for spec in assembly.of_kind("detector")],
+        depths=lambda: {spec.name: len(spec.slot.mailbox) for spec in list(assembly.specs.values())},
+        writers=assembly.writers,
+        webhook=webhook,
+    )
+    assembly.add(
+        "monitor", assembly.slot("monitor", MonitorState(), assembly.monitor.mailbox), MonitorActor,
+        Beyond.ESCALATE, reach=reach, every_seconds=alerts.every_seconds,
+        publish_seconds=publish_seconds, symbols_shown=symbols_shown, level=level,
+    )  # fmt: skip
+
+
+def add_feed(assembly: Assembly, feed: Feed, url: str, make_dialer: MakeDialer, random: Random) -> None:
+    """Add a feed's connections, normalizers and detectors."""
+    plan = plan_feed(feed.name, feed.symbols, feed.connections, assembly.settings.actors.normalizers)
+    lines: dict[str, Any] = {}
+    for line in plan.lines:
+        lines[line.line] = assembly.slot(f"connection/{line.line}", LineState())
+    normalizers = {}
+    for name in plan.normalizers:
+        normalizers[name] = _add_normalizer(
+            assembly, name, feed, feed_dialect(feed, url),
+            {line: lines[line].address for line in plan.lines_of(name)},
+            frozenset(lines[line].name for line in plan.lines_of(name)), live=True,
+        )  # fmt: skip
+    _add_detectors(assembly, plan, normalizers)
+    for line in plan.lines:
+        assembly.add(
+            "connection", lines[line.line], ConnectionActor, Beyond.ESCALATE,
+            terms=_line_terms(assembly, feed, line), dialect=feed_dialect(feed, url),
+            normalizer=normalizers[line.normalizer].address, start_dialer=make_dialer(feed, url),
+            random=random, mask=partial(os.urandom, 4), graves=tuple(assembly.writers.values()),
+            gates=(assembly.gates(feed.name).frames,),
+        )  # fmt: skip
+
+
+def _line_terms(assembly: Assembly, feed: Feed, line: LinePlan) -> LineTerms:
+    return LineTerms(
+        feed.name, line.line, assembly.session, line.symbols, feed.stale_seconds, feed.acknowledge_seconds,
+        feed.connect_timeout_seconds, feed.max_message_mb * MB,
+    )  # fmt: skip
+
+
+def _add_detectors(assembly: Assembly, plan: FeedPlan, normalizers: Mapping[str, Any]) -> None:
+    count = sum(len(feed.symbols) for feed in assembly.settings.feeds)
+    for line in plan.lines:
+        for symbol in line.symbols:
+            spec = assembly.detector(plan.feed, symbol, count)
+            normalizers[line.normalizer].state.detectors[symbol] = spec.slot.address
+
+
+def _add_normalizer(
+    assembly: Assembly, name: str, feed: Feed, dialect: Dialect, lines: Mapping[str, Any],
+    sources: frozenset[str], *, live: bool,
+) -> Any:  # fmt: skip
+    slot = assembly.slot(name, NormalizerState(dialect, {}), assembly.frames_mailbox())
+    gates = assembly.gates(feed.name)
+    known = frozenset(feed.symbols) if live else None
+    blocks = feed.overload == "block" or not live
+    assembly.add(
+        "normalizer", slot, NormalizerActor, Beyond.ESCALATE,
+        terms=Terms(feed.name, feed.venue, known, dialect.one_channel, live), lines=lines, sources=sources,
+        writers=tuple(assembly.writers.values()), gates=(gates.ticks, gates.rows) if blocks else (),
+    )  # fmt: skip
+    return slot
+
+
+def add_replay(
+    assembly: Assembly, feeds: Mapping[str, Feed], lines: Iterator[Any], speed: float | None,
+    progress: Callable[[int], None],
+) -> None:  # fmt: skip
+    """Add what replays captures; `feeds` gives the feed of each venue that they hold."""
+    normalizers = {}
+    for feed in feeds.values():
+        slot = _add_normalizer(
+            assembly, f"normalizer/{feed.name}/0", feed, feed_dialect(feed, ""), {}, frozenset({"replayer"}),
+            live=False,
+        )  # fmt: skip
+        normalizers[feed.name] = slot.address
+    targets = {venue: Target(feed.name, f"{feed.name}/0/A") for venue, feed in feeds.items()}
+    source = ReplaySource(lines, targets, assembly.session, speed)
+    assembly.add(
+        "replayer", assembly.slot("replayer", source), ReplayerActor, Beyond.ESCALATE,
+        normalizers=normalizers, progress=progress,
+        gates=tuple(assembly.gates(feed.name).frames for feed in feeds.values()),
+    )  # fmt: skip

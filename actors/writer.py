@@ -1,0 +1,334 @@
+"""Persistence: collects rows into batches, writes them, and spools what the store will not take."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any, assert_never
+
+from actors.base import Actor
+from actors.slot import Slot, Transaction
+from actors.writer_state import OpenBatch, WriterState
+from core.backoff import Backoff
+from core.breaker import BreakerState
+from core.errors import PermanentStoreError, RetryableStoreError
+from core.ledger import Counts, add, total
+from core.persisting import Situation, Step, next_step
+from core.records import Gap
+from messages.lane import Shed
+from messages.normalization import GapNoted, Refused
+from messages.observation import BreakerChanged
+from messages.persistence import AlertsNoted, Flush, LettersNoted, Maintain, Retry, WriteNext
+from messages.signals import Scored
+from messages.supervision import Drain, Drained, SpoolRest
+from stores.filing import RECORD_TABLES, counted, file_batch, letter_of
+from stores.known import KnownOrigins
+from stores.parts import Part
+from stores.spool import Spool, SpoolFull
+from stores.store import BatchId, Store
+from stores.writing import SPAN, Refusal, write_part
+
+WriterMessage = GapNoted | AlertsNoted | LettersNoted | Flush | WriteNext | Retry | Maintain | Drain | SpoolRest
+MAINTAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WriterTerms:
+    """What a writer knows of its store."""
+
+    store: str
+    session: int
+    batch_rows: int
+    flush_seconds: float
+    max_batch_rows: int
+    check_known: bool
+    """Rows that the store already has of this session are duplicates (replay)."""
+
+
+class WriterActor(Actor[WriterState]):
+    """Owns one store: its batches, its breaker, its spool."""
+
+    def __init__(
+        self,
+        slot: Slot[WriterState],
+        *,
+        terms: WriterTerms,
+        open_store: Callable[[], Store],
+        spool: Spool,
+        sources: Callable[[], frozenset[str]],
+        random: Random,
+    ) -> None:
+        super().__init__(slot, graves=(slot.address,))
+        self._terms = terms
+        self._store = open_store()
+        self._opened = False
+        self._spool = spool
+        self._sources = sources
+        self._random = random
+
+    def senders(self) -> frozenset[str]:
+        """Detectors and normalizers."""
+        return self._sources()
+
+    def held(self) -> Counts:
+        """Rows that are collected or being written."""
+        state = self.slot.state
+        return total([state.batch.held(), *(counted(part, "in_flight") for part in state.progress.sealed)])
+
+    def started(self, tx: Transaction) -> None:
+        """Count what the spool brought along; go on with what a predecessor left."""
+        if not self.slot.state.carried_in:
+            for feed, rows in self._spool.rows_by_feed().items():
+                tx.count(feed, "carried_in", rows)
+                tx.count(feed, "spooled", rows)
+            tx.do(partial(setattr, self.slot.state, "carried_in", True))
+        tx.start_timer("maintain", MAINTAIN_SECONDS, Maintain())
+        self._schedule(tx)
+
+    def on_stop(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+    def on_failure(self, *exc_info: Any) -> None:
+        """Let go of the store; the replacement opens its own."""
+        self._store.close()
+        super().on_failure(*exc_info)
+
+    def receive(self, message: WriterMessage, tx: Transaction) -> None:
+        """Handle one message."""
+        match message:
+            case GapNoted(_, gap):
+                self._collect("gaps", (gap,), tx)
+            case AlertsNoted(_, rows):
+                self._collect("alerts", rows, tx)
+            case LettersNoted(_, _, rows):
+                self._collect("letters", rows, tx)
+            case Flush():
+                tx.do(partial(self.slot.state.advance, due=True))
+                self._schedule(tx)
+            case WriteNext():
+                tx.do(partial(self.slot.state.advance, scheduled=False))
+                self._step(tx)
+            case Retry():
+                tx.do(partial(self.slot.state.advance, retrying=False))
+                self._schedule(tx)
+            case Maintain():
+                self._maintain(tx)
+            case Drain():
+                tx.do(partial(self.slot.state.advance, draining=True, retrying=False))
+                self._schedule(tx)
+            case SpoolRest():
+                tx.do(partial(self.slot.state.advance, spool_only=True, retrying=False))
+                self._schedule(tx)
+            case _:
+                assert_never(message)
+
+    def receive_batch(self, messages: tuple[Scored | Refused, ...], tx: Transaction) -> None:
+        """Collect scored blocks and refused records."""
+        blocks = tuple(message.block for message in messages if isinstance(message, Scored))
+        rows = tuple(row for message in messages if isinstance(message, Refused) for row in message.rows)
+        self._collect("scored", blocks, tx, sum(map(len, blocks)) + len(rows))
+        self._collect("malformed", rows, tx, 0)
+
+    def receive_shed(self, shed: Shed, tx: Transaction) -> None:
+        """Count rows that were shed on the way to this store, and put a gap in their place."""
+        tx.count(shed.feed, "shed.overload", shed.records)
+        gap = Gap(
+            shed.feed, shed.venue, shed.symbol, "shed", shed.first_frame, shed.last_frame, shed.ts_recv_ns,
+            shed.session, shed.line, shed.last_frame, 0,
+        )  # fmt: skip
+        self._collect("gaps", (gap,), tx)
+        text = f"{shed.records} rows of {shed.symbol} were shed: the store {self._terms.store} is too slow"
+        self.notice(tx, "shed", shed.feed, shed.symbol, text, shed.records)
+
+    # Collecting
+
+    def _collect(self, kind: str, rows: Sequence[Any], tx: Transaction, count: int | None = None) -> None:
+        if not rows:
+            return
+        batch, terms = self.slot.state.batch, self._terms
+        after = batch.rows + (len(rows) if count is None else count)
+        tx.do(partial(getattr(batch, kind).extend, rows))
+        tx.do(partial(setattr, batch, "rows", after))
+        if "flush" not in self.slot.timers:
+            tx.start_timer("flush", terms.flush_seconds, Flush())
+        # More that waits makes the batch larger, and so cheaper a row, up to the cap.
+        if after >= terms.batch_rows and (after >= terms.max_batch_rows or not self.slot.mailbox.has_data()):
+            tx.do(partial(self.slot.state.advance, due=True))
+            self._schedule(tx)
+
+    def _seal(self, tx: Transaction) -> None:
+        state, terms = self.slot.state, self._terms
+        batch = BatchId(terms.session, state.progress.next_batch)
+        opened = state.batch
+        parts = file_batch(
+            batch, opened.scored, opened.malformed, opened.gaps, opened.alerts, opened.letters
+        )
+        tx.do(partial(setattr, state, "batch", OpenBatch()))
+        tx.do(partial(state.advance, sealed=parts, next_batch=batch.number + SPAN, due=False, unsure=False))
+        tx.cancel_timer("flush")
+        self._schedule(tx, anew=True)
+
+    # One step at a time
+
+    def _step(self, tx: Transaction) -> None:
+        progress = self.slot.state.progress
+        match next_step(self._situation()):
+            case Step.SEAL:
+                self._seal(tx)
+            case Step.WRITE_SEALED:
+                self._write(progress.sealed[0], progress.unsure, tx, spooled=False)
+            case Step.SPOOL_SEALED:
+                self._put_into_spool(progress.sealed, tx)
+            case Step.WRITE_SPOOLED:
+                self._write_spooled(tx)
+            case Step.WAIT:
+                self._wait(tx)
+            case Step.DRAINED:
+                if self.slot.supervisor is not None:
+                    tx.tell(self.slot.supervisor, Drained(self.slot.name, self.held()))
+            case Step.IDLE:
+                pass
+
+    def _situation(self) -> Situation:
+        state = self.slot.state
+        progress = state.progress
+        return Situation(
+            state.batch.rows, progress.due, bool(progress.sealed), len(self._spool) > 0,
+            progress.breaker.allows(self.slot.clock.monotonic()), progress.retrying, progress.draining,
+            progress.spool_only,
+        )  # fmt: skip
+
+    def _write(self, part: Part, unsure: bool, tx: Transaction, *, spooled: bool) -> None:
+        """Write a part; whoever does not know whether it was committed before asks first."""
+        progress = self.slot.state.progress
+        tx.do(partial(self.slot.state.advance, breaker=progress.breaker.asked()))
+        try:
+            fresh, known = self._open().divide(part)
+            written = write_part(self._store, fresh, unsure)
+        except RetryableStoreError as error:
+            self._failed(str(error), tx)
+            return
+        tx.count_all(total([written.counts, known]))
+        self._bury_refused(part.table, written.refused, tx)
+        tx.do(partial(self.slot.state.advance, breaker=progress.breaker.succeeded(), tries=0, retrying=False))
+        self._tell_breaker(BreakerState.CLOSED, "the store answers again", tx)
+        if spooled:
+            self._pop_spool(part, tx)
+        else:
+            tx.do(partial(self.slot.state.advance, sealed=progress.sealed[1:], unsure=False))
+        self._schedule(tx, anew=True)
+
+    def _bury_refused(self, table: str, refused: tuple[Refusal, ...], tx: Transaction) -> None:
+        """Make dead letters of the rows that the store refuses for good."""
+        if not refused:
+            return
+        if table in RECORD_TABLES:
+            self._collect("letters", [letter_of(refusal.row, self.slot.name, refusal.error) for refusal in refused], tx)
+            for refusal in refused:
+                tx.count(refusal.row.runs[0][0], "dead_letter.refused_by_store")
+        text = f"{self._terms.store} refuses {len(refused)} row(s) of {table} for good: {refused[0].error}"
+        self.notice(tx, "dead_letter", None, None, text, len(refused))
+
+    def _open(self) -> KnownOrigins:
+        if not self._opened:
+            self._store.open()
+            self._opened = True
+        if self.slot.state.known is None:
+            # Once a run: what this run writes itself is not to be taken for known later.
+            session = self._terms.session if self._terms.check_known else None
+            self.slot.state.known = KnownOrigins(self._store, session)
+        return self.slot.state.known
+
+    def _failed(self, text: str, tx: Transaction) -> None:
+        state, now = self.slot.state, self.slot.clock.monotonic()
+        breaker = state.progress.breaker.asked().failed(now)
+        tries = state.progress.tries + 1
+        tx.do(partial(state.advance, breaker=breaker, tries=tries, unsure=True))
+        if state.progress.draining:
+            tx.do(partial(state.advance, spool_only=True))
+            self._schedule(tx, anew=True)
+        elif breaker.state is BreakerState.OPEN:
+            self._tell_breaker(BreakerState.OPEN, text, tx)
+            self._schedule(tx, anew=True)
+        else:
+            self.notice(tx, "store", None, None, f"{self._terms.store}: {text}; trying again")
+            delay = Backoff(min(tries, 4)).delay_seconds(self._random)
+            tx.do(partial(state.advance, retrying=True))
+            tx.start_timer("retry", delay, Retry())
+
+    def _wait(self, tx: Transaction) -> None:
+        wait = self.slot.state.progress.breaker.wait_seconds(self.slot.clock.monotonic())
+        if wait > 0.0:
+            tx.start_timer("probe", wait, WriteNext())
+
+    # The spool
+
+    def _put_into_spool(self, parts: tuple[Part, ...], tx: Transaction) -> None:
+        for part in parts:
+            self._spool_part(part, tx)
+        tx.do(partial(self.slot.state.advance, sealed=(), unsure=False))
+        self._tell_spool(tx)
+        self._schedule(tx, anew=True)
+
+    def _spool_part(self, part: Part, tx: Transaction) -> None:
+        try:
+            # A predecessor may have spooled it and died before that was noted.
+            if not self._spool.ends_with(part):
+                self._spool.append(part)
+        except SpoolFull as error:
+            tx.count_all(counted(part, "shed.spool_full"))
+            text = f"{len(part)} rows of {part.table} were lost to the store {self._terms.store}: {error}"
+            self.notice(tx, "shed", None, None, text, len(part))
+        else:
+            tx.count_all(counted(part, "spooled"))
+
+    def _write_spooled(self, tx: Transaction) -> None:
+        part = self._spool.head()
+        for lost in self._spool.set_aside():
+            for feed, rows in (lost.rows_by_feed or {}).items():
+                tx.count(feed, "spooled", -rows)
+                tx.count(feed, "shed.spool_unreadable", rows)
+            self.notice(tx, "spool", None, None, f"{lost.path.name} was set aside: {lost.error}")
+        if part is not None:
+            self._write(part, True, tx, spooled=True)
+        else:
+            self._schedule(tx, anew=True)
+
+    def _pop_spool(self, part: Part, tx: Transaction) -> None:
+        tx.do(partial(self._spool.drop, part))
+        tx.count_all({key: -rows for key, rows in counted(part, "spooled").items()})
+        self._tell_spool(tx)
+
+    def _tell_spool(self, tx: Transaction) -> None:
+        if self.slot.monitor is not None:
+            state = self.slot.state.progress.breaker.state.value
+            monitor, store, spool = self.slot.monitor, self._terms.store, self._spool
+            tx.do(lambda: monitor.tell(BreakerChanged(store, state, sum(spool.rows_by_feed().values()))))
+
+    # The rest
+
+    def _maintain(self, tx: Transaction) -> None:
+        tx.start_timer("maintain", MAINTAIN_SECONDS, Maintain())
+        if not self._opened or self.slot.state.progress.breaker.state is not BreakerState.CLOSED:
+            return
+        try:
+            self._store.maintain()
+        except (RetryableStoreError, PermanentStoreError) as error:
+            self.notice(tx, "store", None, None, f"{self._terms.store}: upkeep failed: {error}")
+
+    def _schedule(self, tx: Transaction, *, anew: bool = False) -> None:
+        """Have the next step taken, once: unless one is on its way already."""
+        if anew or not self.slot.state.progress.scheduled:
+            tx.do(partial(self.slot.state.advance, scheduled=True))
+            tx.tell(self.slot.address, WriteNext())
+
+    def _tell_breaker(self, state: BreakerState, text: str, tx: Transaction) -> None:
+        if self.slot.state.progress.reported == state.value:
+            return
+        tx.do(partial(self.slot.state.advance, reported=state.value))
+        self.notice(tx, "breaker", None, None, f"{self._terms.store}: breaker {state.value}: {text}")
+        if self.slot.monitor is not None:
+            rows = sum(self._spool.rows_by_feed().values())
+            tx.tell(self.slot.monitor, BreakerChanged(self._terms.store, state.value, rows))
+

@@ -1,0 +1,68 @@
+"""What a writer holds between messages."""
+
+from dataclasses import dataclass, field, replace
+
+from core.breaker import Breaker
+from core.ledger import Counts, add
+from core.records import Alert, DeadLetter, Gap, Malformed, ScoredBlock
+from stores.known import KnownOrigins
+from stores.parts import Part
+
+
+@dataclass(slots=True)
+class OpenBatch:
+    """Rows that were collected and are in no batch yet."""
+
+    scored: list[ScoredBlock] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    rows: int = 0
+
+    def held(self) -> Counts:
+        """Count the records, by feed."""
+        counts: Counts = {}
+        for block in self.scored:
+            add(counts, block.ticks.feed, "in_flight", len(block))
+        for row in self.malformed:
+            add(counts, row.feed, "in_flight")
+        return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the writer is with its store: an immutable value."""
+
+    breaker: Breaker
+    sealed: tuple[Part, ...] = ()
+    """The batch being written, a part a table."""
+    next_batch: int = 0
+    unsure: bool = False
+    """The first sealed part was tried, and it is not known whether it was committed."""
+    tries: int = 0
+    """Failed tries since the last success."""
+    retrying: bool = False
+    due: bool = False
+    scheduled: bool = False
+    """A WriteNext is on its way."""
+    draining: bool = False
+    spool_only: bool = False
+    reported: str = "closed"
+    """The breaker state that the monitor was told last."""
+
+
+@dataclass(slots=True)
+class WriterState:
+    """What outlives an incarnation; changed only by committed effects."""
+
+    progress: Progress
+    batch: OpenBatch = field(default_factory=OpenBatch)
+    known: KnownOrigins | None = None
+    """What the store had of this session at the start; None until it was asked."""
+    carried_in: bool = False
+    """The rows that the spool held at the start have been counted."""
+
+    def advance(self, **changes: object) -> None:
+        """Replace fields of the progress."""
+        self.progress = replace(self.progress, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Timed and conformance scripts, run by hand; pytest never collects them."""

@@ -1,0 +1,118 @@
+"""The ledger: every record that came in is in exactly one place.
+
+    received + recovered + carried_in
+        = stored + rejected + duplicate + shed + dead_letter + spooled + in_flight
+
+Counted where things happen, as `Counts`: how many, by (feed, name). A name may carry a reason behind a
+dot (`rejected.critical_z`), which adds to the name before it. What happens upstream of the writers is
+shared by all stores; what a writer does is its store's own.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+Counts = dict[tuple[str, str], int]
+
+SOURCES: Final = ("received", "recovered", "carried_in")
+PLACES: Final = ("stored", "rejected", "duplicate", "shed", "dead_letter", "spooled", "in_flight")
+FRAME_PLACES: Final = ("decoded", "control", "ignored", "shed_frames", "in_flight_frames")
+EVENTS: Final = ("gap", "reconnect", "stale_time", "warn")
+
+
+def add(into: Counts, feed: str, name: str, n: int = 1) -> None:
+    """Count n more, in place."""
+    into[feed, name] = into.get((feed, name), 0) + n
+
+
+def total(parts: Iterable[Mapping[tuple[str, str], int]]) -> Counts:
+    """Add counts up."""
+    result: Counts = {}
+    for part in parts:
+        for (feed, name), n in part.items():
+            add(result, feed, name, n)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The accounts of one moment: `shared` from everything upstream, and one of each store."""
+
+    shared: Counts
+    stores: Mapping[str, Counts]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every account and the frames line balance, for every feed and store."""
+        return all(
+            _balances(self._account(feed, store)) for store in self.stores for feed in self.feeds
+        ) and all(_frames_balance(self._frames(feed)) for feed in self.feeds)
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """Names of all feeds that anything was counted for."""
+        counts = (self.shared, *self.stores.values())
+        return tuple(sorted({feed for part in counts for feed, name in part if feed}))
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the object that `--json` prints; `total` is all feeds against the first store."""
+        first = next(iter(self.stores), None)
+        everything = total([self.shared, self.stores.get(first, {}) if first else {}])
+        return {
+            "balanced": self.balanced,
+            "total": self._sum(self._account(feed, first) for feed in self.feeds),
+            "reasons": _reasons(everything),
+            "frames": self._sum(self._frames(feed) for feed in self.feeds)
+            or dict.fromkeys(("frames", *FRAME_PLACES), 0),
+            "feeds": {
+                feed: {**self._account(feed, first), "frames": self._frames(feed)} for feed in self.feeds
+            },
+            "stores": {
+                store: self._sum(self._account(feed, store) for feed in self.feeds) for store in self.stores
+            },
+            "events": {
+                name: sum(n for (_, counted), n in everything.items() if counted == f"event.{name}")
+                for name in EVENTS
+            },
+        }
+
+    def _account(self, feed: str, store: str | None) -> dict[str, int]:
+        own = self.stores.get(store, {}) if store is not None else {}
+        return {
+            name: _count(self.shared, feed, name) + _count(own, feed, name) for name in (*SOURCES, *PLACES)
+        }
+
+    def _frames(self, feed: str) -> dict[str, int]:
+        return {name: _count(self.shared, feed, name) for name in ("frames", *FRAME_PLACES)}
+
+    @staticmethod
+    def _sum(accounts: Iterable[dict[str, int]]) -> dict[str, int]:
+        result: dict[str, int] = dict.fromkeys((*SOURCES, *PLACES), 0)
+        for i, account in enumerate(accounts):
+            if i == 0:
+                result = dict.fromkeys(account, 0)
+            for name, n in account.items():
+                result[name] += n
+        return result
+
+
+def _count(counts: Counts, feed: str, name: str) -> int:
+    dotted = f"{name}."
+    return sum(n for (of, counted), n in counts.items() if of == feed and (counted == name or counted.startswith(dotted)))
+
+
+def _balances(account: dict[str, int]) -> bool:
+    return sum(account[name] for name in SOURCES) == sum(account[name] for name in PLACES)
+
+
+def _frames_balance(account: dict[str, int]) -> bool:
+    return account["frames"] == sum(account[name] for name in FRAME_PLACES)
+
+
+def _reasons(counts: Counts) -> dict[str, int]:
+    reasons: dict[str, int] = {}
+    for (_, name), n in counts.items():
+        place, dot, reason = name.partition(".")
+        if dot and place in PLACES:
+            reasons[reason] = reasons.get(reason, 0) + n
+    return dict(sorted(reasons.items()))

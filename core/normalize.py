@@ -1,0 +1,231 @@
+"""Frames in, blocks of ticks out: validation, deduplication, gap detection. Pure, and block-independent."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import inf, nan
+from typing import Final
+
+import numpy as np
+
+from core.columns import Row, block_of
+from core.ledger import Counts, add
+from core.memory import FeedMemory, Lesson, Stream
+from core.records import BOTH, NO_SIDE, NO_TIME, QUOTE, RAW_LIMIT, TRADE, Gap, Malformed, TickBlock
+
+STALE_NS: Final = 3600 * 10**9
+"""An event time further than this from ours is told as `stale_time`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a normalizer knows of its feed."""
+
+    feed: str
+    venue: str
+    known: frozenset[str] | None
+    """The symbols that were asked for; None: every symbol is taken (replay)."""
+    one_channel: bool
+    """The venue's ids run across trades and quotes."""
+    live: bool
+    """Whether event times are compared with ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Something that the connection should hear of: `acknowledged`, `refused` or `later`, and its text."""
+
+    kind: str
+    text: str
+
+
+@dataclass(slots=True)
+class Normalized:
+    """What a run of frames came to."""
+
+    blocks: list[TickBlock] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    counts: Counts = field(default_factory=dict)
+    lessons: dict[Stream, Lesson] = field(default_factory=dict)
+    """For `FeedMemory.learn`, once the handler has returned."""
+    stale: dict[str, int] = field(default_factory=dict)
+    """Ticks whose event time is far from ours, by symbol."""
+
+
+class FrameSink:
+    """Takes what a dialect reads (`venues.dialect.Sink`) and checks it, record by record."""
+
+    def __init__(self, terms: Terms, memory: FeedMemory, session: int, line: str) -> None:
+        self._terms = terms
+        self._memory = memory
+        self._session = session
+        self._line = line
+        self._rows: dict[str, list[Row]] = {}
+        self._out = Normalized()
+        self._raw = b""
+        self._frame = self._ts = self._item = 0
+        self._place = ""
+
+    def begin(self, frame: int, payload: bytes, ts_recv_ns: int) -> None:
+        """Begin a frame."""
+        self._raw, self._frame, self._ts, self._item, self._place = payload, frame, ts_recv_ns, 0, ""
+
+    def end(self) -> None:
+        """End it: a frame is decoded, control or ignored, and exactly one of them."""
+        place = "decoded" if self._item else self._place or "ignored"
+        add(self._out.counts, self._terms.feed, place)
+
+    def finish(self) -> Normalized:
+        """Give everything, blocks in the order in which their symbols first came."""
+        terms, out = self._terms, self._out
+        for symbol, rows in self._rows.items():
+            block = block_of(terms.feed, terms.venue, symbol, self._session, self._line, rows)
+            out.blocks.append(block)
+            if terms.live:
+                self._note_stale(block)
+        return out
+
+    def trade(
+        self, symbol: str, price: float, size: float, side: int, ts_event_ns: int,
+        venue_id: str | int | None, seq: int | None,
+    ) -> None:  # fmt: skip
+        """See `venues.dialect.Sink`."""
+        if not 0.0 < price < inf:
+            self.malformed("bad_price", self._raw, symbol)
+        elif self._admit(symbol, "trades", venue_id, seq, size):
+            self._keep(symbol, (TRADE, ts_event_ns, self._ts, price, size, side, nan, nan, nan, nan, venue_id))
+
+    def quote(
+        self, symbol: str, bid: float, bid_size: float, ask: float, ask_size: float, ts_event_ns: int,
+        venue_id: str | int | None, seq: int | None,
+    ) -> None:  # fmt: skip
+        """See `venues.dialect.Sink`."""
+        if not (_is_side(bid) and _is_side(ask)):
+            self.malformed("bad_price", self._raw, symbol)
+        elif self._admit(symbol, "quotes", venue_id, seq, bid_size, ask_size):
+            row = (QUOTE, ts_event_ns, self._ts, nan, nan, NO_SIDE, bid or nan, bid_size, ask or nan, ask_size)
+            self._keep(symbol, (*row, venue_id))
+
+    def both(
+        self, symbol: str, price: float, size: float, side: int,
+        bid: float, bid_size: float, ask: float, ask_size: float, ts_event_ns: int,
+        venue_id: str | int | None, seq: int | None,
+    ) -> None:  # fmt: skip
+        """See `venues.dialect.Sink`."""
+        if not (0.0 < price < inf and _is_side(bid) and _is_side(ask)):
+            self.malformed("bad_price", self._raw, symbol)
+        elif self._admit(symbol, "both", venue_id, seq, size, bid_size, ask_size):
+            row = (BOTH, ts_event_ns, self._ts, price, size, side, bid or nan, bid_size, ask or nan, ask_size)
+            self._keep(symbol, (*row, venue_id))
+
+    def malformed(self, reason: str, raw: bytes, symbol: str | None = None) -> None:
+        """See `venues.dialect.Sink`."""
+        terms = self._terms
+        self._count_record()
+        self._out.malformed.append(
+            Malformed(
+                terms.feed, terms.venue, symbol, reason, bytes(raw[:RAW_LIMIT]), self._ts,
+                self._session, self._line, self._frame, self._item - 1,
+            )
+        )  # fmt: skip
+
+    def acknowledged(self, key: str) -> None:
+        """See `venues.dialect.Sink`."""
+        self._reply("acknowledged", key)
+
+    def refused(self, text: str) -> None:
+        """See `venues.dialect.Sink`."""
+        self._reply("refused", text)
+
+    def later(self, text: str) -> None:
+        """See `venues.dialect.Sink`."""
+        self._reply("later", text)
+
+    def control(self) -> None:
+        """See `venues.dialect.Sink`."""
+        self._place = "control"
+
+    def ignored(self) -> None:
+        """See `venues.dialect.Sink`."""
+        self._place = self._place or "ignored"
+
+    def _reply(self, kind: str, text: str) -> None:
+        self._place = "control"
+        self._out.replies.append(Reply(kind, text))
+
+    def _admit(
+        self, symbol: str, channel: str, venue_id: str | int | None, seq: int | None, *sizes: float
+    ) -> bool:
+        """Check what all kinds of ticks share; False: it was quarantined or is a duplicate."""
+        terms = self._terms
+        if terms.known is not None and symbol not in terms.known:
+            self.malformed("unknown_symbol", self._raw, symbol)
+            return False
+        if any(size < 0.0 or size == inf for size in sizes):
+            self.malformed("bad_type", self._raw, symbol)
+            return False
+        if venue_id is None and seq is None:
+            return True
+        lesson = self._lesson((symbol, "" if terms.one_channel else channel))
+        if venue_id is not None and lesson.is_duplicate(venue_id):
+            self._count_record()
+            add(self._out.counts, terms.feed, "duplicate.repeated")
+            return False
+        missing = lesson.missing_before(seq) if seq is not None else None
+        if missing is not None:
+            self._note_gap(symbol, *missing)
+        return True
+
+    def _keep(self, symbol: str, row: tuple[int, int, int, float, float, int, float, float, float, float, str | int | None]) -> None:
+        rows = self._rows.get(symbol)
+        if rows is None:
+            rows = self._rows[symbol] = []
+        rows.append((*row, self._frame, self._item))
+        self._count_record()
+
+    def _count_record(self) -> None:
+        self._item += 1
+        add(self._out.counts, self._terms.feed, "received")
+
+    def _lesson(self, stream: Stream) -> Lesson:
+        lesson = self._out.lessons.get(stream)
+        if lesson is None:
+            lesson = self._out.lessons[stream] = self._memory.lesson(stream)
+        return lesson
+
+    def _note_gap(self, symbol: str, first: int, last: int) -> None:
+        terms = self._terms
+        add(self._out.counts, terms.feed, "event.gap")
+        self._out.gaps.append(
+            Gap(
+                terms.feed, terms.venue, symbol, "sequence", first, last, self._ts,
+                self._session, self._line, self._frame, self._item,
+            )
+        )  # fmt: skip
+
+    def _note_stale(self, block: TickBlock) -> None:
+        event = block.ts_event_ns
+        late = (event != NO_TIME) & (np.abs(block.ts_recv_ns - event) > STALE_NS)
+        count = int(np.count_nonzero(late))
+        if count:
+            add(self._out.counts, self._terms.feed, "event.stale_time", count)
+            self._out.stale[block.symbol] = count
+
+
+def _is_side(price: float) -> bool:
+    """Tell whether a bid or ask is one: absent, empty (zero) or a price; NaN compares false."""
+    return price != price or 0.0 <= price < inf
+
+
+def normalize(
+    frames: Iterable[tuple[int, bytes, int]],
+    decode: Callable[[bytes, FrameSink], None],
+    sink: FrameSink,
+) -> Normalized:
+    """Decode frames (number, payload, receive time) into what the sink makes of them."""
+    for frame, payload, ts_recv_ns in frames:
+        sink.begin(frame, payload, ts_recv_ns)
+        decode(payload, sink)
+        sink.end()
+    return sink.finish()

@@ -1,0 +1,24 @@
+"""How everything stands, as the operator sees it: plain values that JSON can hold."""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from core.ledger import Counts, Ledger, total
+from core.standing import Standing
+
+
+def cut_ledger(reports: Mapping[str, tuple[Counts, Counts]], writers: Mapping[str, str]) -> Ledger:
+    """Make the ledger of a cut from each actor's (counts, in flight); `writers` names their stores."""
+    shared = total(part for actor, parts in reports.items() if actor not in writers for part in parts)
+    stores = {store: total(reports[actor]) for actor, store in writers.items() if actor in reports}
+    return Ledger(shared, stores)
+
+
+def symbol_row(feed: str, symbol: str, standing: Standing, ticks_per_second: float) -> dict[str, Any]:
+    """Give one symbol's line; None where a value is not defined yet."""
+    row: dict[str, Any] = {"feed": feed, "symbol": symbol}
+    for name in ("last", "bid", "ask", "spread_mean", "vwap", "momentum", "z"):
+        value = getattr(standing, name)
+        row[name] = value if isfinite(value) else None
+    return {**row, "ticks": standing.ticks, "rejects": standing.rejects, "ticks_per_second": ticks_per_second}

@@ -1,0 +1,59 @@
+"""Which actors there are and who talks to whom, worked out from the settings; no actor in sight.
+
+Symbols are dealt to connections in turn, connection i goes to normalizer i mod n, and a symbol goes
+to its own detector or, with a number of shards, to the one that a stable hash of it names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+
+@dataclass(frozen=True, slots=True)
+class LinePlan:
+    """One connection."""
+
+    feed: str
+    line: str
+    """`feed/connection/A`."""
+    symbols: tuple[str, ...]
+    normalizer: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPlan:
+    """The actors of one feed."""
+
+    feed: str
+    lines: tuple[LinePlan, ...]
+
+    @property
+    def normalizers(self) -> tuple[str, ...]:
+        """Names of the feed's normalizers, each once, in order."""
+        return tuple(dict.fromkeys(line.normalizer for line in self.lines))
+
+    def lines_of(self, normalizer: str) -> tuple[str, ...]:
+        """The lines that a normalizer listens to."""
+        return tuple(line.line for line in self.lines if line.normalizer == normalizer)
+
+
+def plan_feed(feed: str, symbols: Sequence[str], connections: int, normalizers: int) -> FeedPlan:
+    """Deal the symbols of a feed to its connections, and those to its normalizers."""
+    count = min(connections, max(1, len(symbols)))
+    return FeedPlan(
+        feed,
+        tuple(
+            LinePlan(feed, f"{feed}/{i}/A", tuple(symbols[i::count]), f"normalizer/{feed}/{i % normalizers}")
+            for i in range(count)
+        ),
+    )
+
+
+def detector_name(feed: str, symbol: str, shards: int | None) -> str:
+    """Name the detector of a symbol: its own, or a shard's.
+
+    `crc32` because it is the same in every process and version, which `hash()` is not.
+    """
+    if shards is None:
+        return f"detector/{feed}/{symbol}"
+    return f"detector/{crc32(f'{feed}/{symbol}'.encode('utf-8', 'surrogatepass')) % shards}"

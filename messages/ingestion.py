@@ -1,0 +1,239 @@
+"""Between dialer, connection and normalizer: from socket to raw frames, and what comes back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.records import RAW_LIMIT, DeadLetter
+from messages.lane import Key, Shed
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Timer of a connection: dial now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialed:
+    """From a dialer to its connection: the handshake is done, here is the socket."""
+
+    token: int
+    """Which dialling this answers; an answer to an older one is closed and forgotten."""
+    transport: Any
+    """An open `actors.transport.Transport`; the receiver owns it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed:
+    """From a dialer to its connection: no socket, and why."""
+
+    token: int
+    text: str
+    """One line, for the operator."""
+    retry_after_seconds: float
+    """What the venue asked to wait; 0 where it said nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialOverdue:
+    """Timer of a connection: the dialer has not answered."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesReceived:
+    """From a connection's port to its connection: what one read of the socket gave."""
+
+    payload: bytes
+    ts_recv_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransportLost:
+    """From a connection's port to its connection: the socket ended."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequests:
+    """Timer of a connection: send what the venue's pace held back."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendPing:
+    """Timer of a connection: the venue's application-level ping is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStaleness:
+    """Timer of a connection: has market data come of late?"""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAcknowledged:
+    """Timer of a connection: has every subscription been acknowledged?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """From a connection to its normalizer: complete messages, in the order in which they came."""
+
+    sender: str
+    feed: str
+    venue: str
+    session: int
+    line: str
+    first_frame: int
+    """Number of the first one; the others count up by one."""
+    payloads: tuple[bytes, ...]
+    ts_recv_ns: tuple[int, ...]
+    """Receive time of each."""
+    nbytes: int
+
+    records: int = 0
+
+    @property
+    def key(self) -> Key:
+        """All lines of a feed share the bound of their normalizer."""
+        return (self.feed, None)
+
+    @property
+    def weight(self) -> int:
+        """Bytes."""
+        return self.nbytes
+
+    @property
+    def frames(self) -> int:
+        """How many."""
+        return len(self.payloads)
+
+    def units(self) -> "Sequence[Frames]":
+        """One message a frame."""
+        return [
+            Frames(
+                self.sender, self.feed, self.venue, self.session, self.line,
+                self.first_frame + i, (payload,), (self.ts_recv_ns[i],), len(payload),
+            )
+            for i, payload in enumerate(self.payloads)
+        ]  # fmt: skip
+
+    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
+        """One a frame, with its bytes."""
+        return tuple(
+            DeadLetter(
+                self.feed, self.venue, None, actor, error, payload[:RAW_LIMIT],
+                self.ts_recv_ns[i], self.session, self.line, self.first_frame + i, 0,
+            )
+            for i, payload in enumerate(self.payloads)
+        )  # fmt: skip
+
+    def shed(self) -> Shed:
+        """Whole frames are shed before decoding."""
+        return Shed(
+            self.sender, self.feed, self.venue, None, self.session, self.line, 0, self.frames,
+            self.first_frame, self.first_frame + self.frames - 1, self.ts_recv_ns[-1],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRefused:
+    """From a connection to its normalizer: a message that broke the protocol and ended the line.
+
+    It becomes a `rejects` row with the reason; the frame and the record are counted.
+    """
+
+    sender: str
+    feed: str
+    venue: str
+    session: int
+    line: str
+    frame: int
+    reason: str
+    """`oversize` or `malformed_json`."""
+    raw: bytes
+    ts_recv_ns: int
+
+    key: None = None
+    weight: int = 0
+    nbytes: int = 0
+    records: int = 0
+    frames: int = 1
+
+    def units(self) -> "tuple[FrameRefused, ...]":
+        """Give itself."""
+        return (self,)
+
+    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
+        """One, with its bytes."""
+        return (
+            DeadLetter(
+                self.feed, self.venue, None, actor, error, self.raw,
+                self.ts_recv_ns, self.session, self.line, self.frame, 0,
+            ),
+        )  # fmt: skip
+
+    def shed(self) -> Shed:
+        """Never asked: it has no key."""
+        raise AssertionError("a refused frame is never shed")
+
+
+@dataclass(frozen=True, slots=True)
+class LineReset:
+    """From a connection to its normalizer, in the data lane: the line was lost and is up again here."""
+
+    sender: str
+    feed: str
+    venue: str
+    session: int
+    line: str
+    frame: int
+    """Number of the next frame."""
+    ts_recv_ns: int
+
+    key: None = None
+    weight: int = 0
+    nbytes: int = 0
+    records: int = 0
+    frames: int = 0
+
+    def units(self) -> "tuple[LineReset, ...]":
+        """Give itself."""
+        return (self,)
+
+    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
+        """Give none: it carries no record."""
+        return ()
+
+    def shed(self) -> Shed:
+        """Never asked: it has no key."""
+        raise AssertionError("a line reset is never shed")
+
+
+@dataclass(frozen=True, slots=True)
+class MarketDataSeen:
+    """From a normalizer to a connection: its frames held market data, so the line is alive and well."""
+
+    ts_recv_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAcknowledged:
+    """From a normalizer to a connection: the venue accepted the request with this key."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRefused:
+    """From a normalizer to a connection: the venue refused something, in its words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class VenueAskedToReconnect:
+    """From a normalizer to a connection: the venue is about to end the line."""
+
+    text: str

@@ -1,0 +1,108 @@
+"""Between the supervisor and its children: starting, failing, draining."""
+
+from dataclasses import dataclass, field
+
+from core.ledger import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """From a child to the supervisor: on_start is done, messages are taken."""
+
+    child: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFailed:
+    """From a dying child to the supervisor."""
+
+    child: str
+    incarnation: int
+    error: str
+    """Type and text of the exception, one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartOverdue:
+    """Timer of the supervisor: the child has not said `Started`."""
+
+    child: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestartChild:
+    """Timer of the supervisor: the restart delay is over."""
+
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeginDrain:
+    """From the main thread to the supervisor: stop taking data, finish what was taken, then end."""
+
+    reason: str
+    now: bool = False
+    """True: do not wait for the drain deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainOverdue:
+    """Timer of the supervisor: the drain deadline is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinesDone:
+    """From a replayer to the supervisor: the captures are read to their end."""
+
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """From the supervisor to a child, behind all its data: finish, then say `Drained`."""
+
+    sender: str = "supervisor"
+
+    feed: str = ""
+    key: None = None
+    weight: int = 0
+    nbytes: int = 0
+    records: int = 0
+    frames: int = 0
+
+    def units(self) -> "tuple[Drain, ...]":
+        """Give itself."""
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """From a child to the supervisor: nothing is left but what is told here."""
+
+    child: str
+    held: Counts = field(default_factory=dict)
+    """Records still held, by feed: (feed, "in_flight")."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolRest:
+    """From the supervisor to a writer at the drain deadline: no more writes, everything to the spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class InjectFault:
+    """To any actor, for tests and chaos runs: raise in the handler. The replacement skips it."""
+
+    text: str = "injected"
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorEnded:
+    """How a run ended; the main thread waits for it."""
+
+    status: int
+    """Exit status: 0 drained, 70 given up."""
+    text: str
+    """Empty, or the one line to tell."""
