@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from actors.gate import Budget, Gate
 from core.ledger import Counts, add
-from messages.lane import Batch, DataMessage, Key, Shed
+from messages.lane import Batch, Key, Shed
 
 BATCH_MESSAGES: Final = 256
 BATCH_BYTES: Final = 4 * 2**20
@@ -113,7 +113,8 @@ class Mailbox:
                 entry = self._data.popleft()
                 message, entry.message = entry.message, None
                 return message
-            batch, nbytes = [], 0
+            batch: list[Any] = []
+            nbytes = 0
             while self._data and len(batch) < BATCH_MESSAGES and nbytes < BATCH_BYTES:
                 entry = self._data[0]
                 if entry.message is not None and entry.key is None:
@@ -150,6 +151,14 @@ class Mailbox:
                     add(counts, entry.message.feed, "in_flight", entry.message.records)
                     add(counts, entry.message.feed, "in_flight_frames", entry.message.frames)
         return counts
+
+    def clear(self) -> None:
+        """Forget everything that waits."""
+        with self._condition:
+            self._control.clear()
+            self._data.clear()
+            self._accounts.clear()
+            self._empty_places = 0
 
     def _tell_listener(self) -> None:
         listener = self._listener

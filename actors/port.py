@@ -15,6 +15,7 @@ from actors.gate import Gate
 from actors.slot import Slot
 from messages.lane import Resume
 
+
 class Port:
     """The common port: control first, then timers, then data while every gate ahead is open."""
 

@@ -19,7 +19,7 @@ from core.cut import Cut
 from core.ledger import Counts, add
 
 S = TypeVar("S")
-Effect = Callable[[], None]
+Effect = Callable[[], object]
 Failpoint = Callable[[str, str], None]
 """Called with the slot's name and the stage (`before`, `effect`, `after`); may raise, in tests."""
 

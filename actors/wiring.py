@@ -8,6 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from stores.registry import open_writer
+
 from actors.assembly import MB, Assembly
 from actors.connection import ConnectionActor, LineTerms
 from actors.dialer import StartDialer
@@ -25,21 +27,25 @@ from core.restart import Beyond
 from core.settings import Feed
 from core.settings import Store as StoreSettings
 from core.topology import FeedPlan, LinePlan, plan_feed
-from stores.registry import open_writer
 from stores.spool import Spool
+from stores.store import Store
 from venues.dialect import Dialect, FeedTerms
 from venues.registry import dialect_class
 
+OpenStore = Callable[[StoreSettings, Path], Store]
+"""Gives a store of the configuration, not opened yet."""
 MakeDialer = Callable[[Feed, str], StartDialer]
 """Gives what dials a feed's URL."""
 
 
 def feed_dialect(feed: Feed, url: str) -> Dialect:
     """Make the dialect that speaks with a feed's venue."""
-    return dialect_class(feed.venue)(FeedTerms(feed.symbols, feed.channels, url, dict(feed.fields)))
+    return dialect_class(feed.venue)(FeedTerms(feed.symbols, feed.channels, url, {str(ours): theirs for ours, theirs in feed.fields.items()}))
 
 
-def add_writers(assembly: Assembly, data_dir: Path, random: Random, *, check_known: bool) -> None:
+def add_writers(
+    assembly: Assembly, data_dir: Path, random: Random, *, check_known: bool, open_store: OpenStore = open_writer
+) -> None:
     """Add a writer for each store, with its spool."""
     for store in assembly.settings.stores:
         slot = assembly.slot(f"writer/{store.name}", None, assembly.rows_mailbox())
@@ -49,7 +55,7 @@ def add_writers(assembly: Assembly, data_dir: Path, random: Random, *, check_kno
         assembly.add(
             "writer", slot, WriterActor, Beyond.ESCALATE,
             terms=_writer_terms(assembly, store, check_known),
-            open_store=partial(open_writer, store, data_dir),
+            open_store=partial(open_store, store, data_dir),
             spool=Spool(data_dir / "spool" / store.name, assembly.settings.spool.max_mb * MB),
             sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
             random=random,

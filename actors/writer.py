@@ -12,7 +12,7 @@ from actors.writer_state import OpenBatch, WriterState
 from core.backoff import Backoff
 from core.breaker import BreakerState
 from core.errors import PermanentStoreError, RetryableStoreError
-from core.ledger import Counts, add, total
+from core.ledger import Counts, total
 from core.persisting import Situation, Step, next_step
 from core.records import Gap
 from messages.lane import Shed
@@ -127,8 +127,9 @@ class WriterActor(Actor[WriterState]):
         """Collect scored blocks and refused records."""
         blocks = tuple(message.block for message in messages if isinstance(message, Scored))
         rows = tuple(row for message in messages if isinstance(message, Refused) for row in message.rows)
-        self._collect("scored", blocks, tx, sum(map(len, blocks)) + len(rows))
-        self._collect("malformed", rows, tx, 0)
+        tx.do(partial(self.slot.state.batch.scored.extend, blocks))
+        tx.do(partial(self.slot.state.batch.malformed.extend, rows))
+        self._grow(sum(map(len, blocks)) + len(rows), tx)
 
     def receive_shed(self, shed: Shed, tx: Transaction) -> None:
         """Count rows that were shed on the way to this store, and put a gap in their place."""
@@ -143,13 +144,14 @@ class WriterActor(Actor[WriterState]):
 
     # Collecting
 
-    def _collect(self, kind: str, rows: Sequence[Any], tx: Transaction, count: int | None = None) -> None:
-        if not rows:
-            return
+    def _collect(self, kind: str, rows: Sequence[Any], tx: Transaction) -> None:
+        tx.do(partial(getattr(self.slot.state.batch, kind).extend, rows))
+        self._grow(len(rows), tx)
+
+    def _grow(self, rows: int, tx: Transaction) -> None:
         batch, terms = self.slot.state.batch, self._terms
-        after = batch.rows + (len(rows) if count is None else count)
-        tx.do(partial(getattr(batch, kind).extend, rows))
-        tx.do(partial(setattr, batch, "rows", after))
+        after = batch.rows + rows
+        tx.do(partial(batch.grow, rows))
         if "flush" not in self.slot.timers:
             tx.start_timer("flush", terms.flush_seconds, Flush())
         # More that waits makes the batch larger, and so cheaper a row, up to the cap.

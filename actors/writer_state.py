@@ -20,6 +20,10 @@ class OpenBatch:
     letters: list[DeadLetter] = field(default_factory=list)
     rows: int = 0
 
+    def grow(self, rows: int) -> None:
+        """Count rows that were added."""
+        self.rows += rows
+
     def held(self) -> Counts:
         """Count the records, by feed."""
         counts: Counts = {}

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from actors.dialing import dial
+from actors.dialing import DialFailed, dial
 from actors.transport import Ended, SocketTransport
 from core import frames
 from core.frames import Event
@@ -112,4 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except DialFailed as failed:
+        print(failed, file=sys.stderr)
+        sys.exit(2)

@@ -50,7 +50,7 @@ def joined(blocks: Sequence[TickBlock]) -> TickBlock:
     ids = [block.venue_id for block in blocks]
     if any(array.dtype == object for array in ids):
         ids = [array if array.dtype == object else _as_text(array) for array in ids]
-    columns = {
+    columns: dict[str, Any] = {
         name: freeze(np.concatenate([getattr(block, name) for block in blocks]))
         for name in (*_NAMES, "frame", "item")
     }

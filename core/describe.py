@@ -12,7 +12,7 @@ _encode = msgspec.json.Encoder().encode
 
 def tick_as_json(block: TickBlock, i: int) -> bytes:
     """Give tick i of a block as one JSON object; what is absent is left out."""
-    values = {
+    values: dict[str, str | int | float | None] = {
         "venue": block.venue,
         "symbol": block.symbol.encode("utf-8", "replace").decode(),
         "kind": KINDS[int(block.kind[i])],

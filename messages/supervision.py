@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from core.ledger import Counts
+from core.ledger import Counts, Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,17 @@ class InjectFault:
 
 
 @dataclass(frozen=True, slots=True)
+class SupervisorStarted:
+    """From the supervisor to its host: every child runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class SupervisorEnded:
-    """How a run ended; the main thread waits for it."""
+    """From the supervisor to its host: the run is over."""
 
     status: int
     """Exit status: 0 drained, 70 given up."""
     text: str
     """Empty, or the one line to tell."""
+    ledger: Ledger | None
+    """None where the supervisor itself failed."""

@@ -103,7 +103,7 @@ def _lines(path: Path) -> Iterator[bytes | Exception]:
 
 def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
     if path.suffix == ".gz":
-        return io.BufferedReader(gzip.GzipFile(fileobj=file))  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.GzipFile(fileobj=file))
     if path.suffix == ".zst":
         return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
     return file

@@ -1,0 +1,54 @@
+"""Which kinds of store there are: a new one is a module of its own and a line here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from core.errors import UsageError
+from stores.store import Store, StoreReader
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTerms:
+    """What opens a store."""
+
+    kind: str
+    path: str
+    """Where it is: a directory or a URL."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """What the place asks for: keys, region, endpoint."""
+
+
+def _lake_writer(terms: StoreTerms) -> Store:
+    from stores.lake import LakeWriter
+
+    return LakeWriter(terms.path, terms.options)
+
+
+def _lake_reader(terms: StoreTerms) -> StoreReader:
+    from stores.lake_reader import LakeReader
+
+    return LakeReader(terms.path, terms.options)
+
+
+# The modules are imported when needed: a database that is not used need not be installed.
+_KINDS: Final[Mapping[str, tuple[Callable[[StoreTerms], Store], Callable[[StoreTerms], StoreReader]]]] = {
+    "lake": (_lake_writer, _lake_reader),
+}
+KINDS: Final = tuple(_KINDS)
+
+
+def open_writer(terms: StoreTerms) -> Store:
+    """Give the writer's side of a store; nothing is touched before its `open`."""
+    return _of_kind(terms.kind)[0](terms)
+
+
+def open_reader(terms: StoreTerms) -> StoreReader:
+    """Give the query's side of a store."""
+    return _of_kind(terms.kind)[1](terms)
+
+
+def _of_kind(kind: str) -> tuple[Callable[[StoreTerms], Store], Callable[[StoreTerms], StoreReader]]:
+    if kind not in _KINDS:
+        raise UsageError(f"there is no kind of store {kind!r}; there are {', '.join(KINDS)}")
+    return _KINDS[kind]

@@ -1,0 +1,137 @@
+"""The whole actor system on one thread: real actors, real mailboxes, a fake clock, an order from a seed.
+
+Actors are constructed as the supervisor constructs them, but no thread is started: `World.step` lets one
+actor, drawn from the seed, handle one message through Pykka's own loop. When nobody has anything to do,
+the clock goes on to the next timer.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from random import Random
+from typing import Any
+
+import pykka
+
+from actors.base import Actor
+from actors.slot import Slot
+from tests.support.clock import FakeClock
+
+
+class Idle(Exception):
+    """Raised by a port when there is no message, to leave Pykka's loop."""
+
+
+class World:
+    """A launcher whose actors only run when a test lets them."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.clock = FakeClock()
+        self.actors: dict[str, Actor[Any]] = {}
+        self.slots: dict[str, Slot[Any]] = {}
+        self.steps = 0
+
+    def start(
+        self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]
+    ) -> pykka.ActorRef[Any]:
+        """See actors.launching.Launcher."""
+        actor = actor_class(slot, **arguments)
+        self.actors[slot.name] = actor
+        self.slots[slot.name] = slot
+        actor._actor_loop_setup()
+        return actor.actor_ref
+
+    def step(self) -> bool:
+        """Let one actor handle one message, or the clock go on to the next timer; False: nothing is left."""
+        names = list(self.actors)
+        self.random.shuffle(names)
+        for name in names:
+            if self._run_once(self.actors[name]):
+                self.steps += 1
+                return True
+        return self._advance()
+
+    def run(self, until: Callable[[], bool], most: int = 100_000) -> None:
+        """Step until something holds; fails with the seed where it never does."""
+        for _ in range(most):
+            if until():
+                return
+            if not self.step():
+                break
+        if not until():
+            waiting = {name: len(slot.mailbox) for name, slot in self.slots.items() if len(slot.mailbox)}
+            raise AssertionError(f"seed {self.seed}: nothing more happens; waiting: {waiting}")
+
+    def settle(self, most: int = 100_000) -> None:
+        """Step until nobody has anything to do, timers aside."""
+        for _ in range(most):
+            if not any(self._run_once(actor) for actor in self._shuffled()):
+                return
+        raise AssertionError(f"seed {self.seed}: the system does not come to rest")
+
+    def close(self) -> None:
+        """Stop whoever has not been stopped."""
+        for actor in self.actors.values():
+            if not actor.actor_stopped.is_set():
+                actor._stop()
+
+    def _shuffled(self) -> list[Actor[Any]]:
+        actors = list(self.actors.values())
+        self.random.shuffle(actors)
+        return actors
+
+    def _run_once(self, actor: Actor[Any]) -> bool:
+        """Let Pykka's loop handle one message of an actor."""
+        if actor.actor_stopped.is_set():
+            return False
+        envelope = actor.actor_inbox.poll()
+        if envelope is None:
+            return False
+        inbox, actor.actor_inbox = actor.actor_inbox, _OneMessage(envelope)
+        try:
+            actor._actor_loop_running()
+        except Idle:
+            pass
+        finally:
+            actor.actor_inbox = inbox
+        return True
+
+    def _advance(self) -> bool:
+        dues = [
+            due
+            for name, slot in self.slots.items()
+            if (due := slot.next_due()) is not None and not self.actors[name].actor_stopped.is_set()
+        ]
+        if not dues:
+            return False
+        self.clock.advance(max(0.0, min(dues) - self.clock.monotonic()) + 1e-9)
+        return True
+
+
+class _OneMessage:
+    """An inbox of one message."""
+
+    def __init__(self, envelope: Any) -> None:
+        self._envelope = envelope
+
+    def get(self) -> Any:
+        """Give it, then no more."""
+        if self._envelope is None:
+            raise Idle
+        envelope, self._envelope = self._envelope, None
+        return envelope
+
+    def empty(self) -> bool:
+        """See actors.port.Port."""
+        return True
+
+
+@contextmanager
+def telling_seed(seed: int) -> Iterator[None]:
+    """Put the seed into whatever fails inside."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"seed {seed}")
+        raise
