@@ -65,8 +65,9 @@ class Assembly:
 
     def slot(self, name: str, state: Any, mailbox: Mailbox | None = None) -> Slot[Any]:
         """Make a slot that knows the supervisor and the monitor."""
+        mailbox = Mailbox() if mailbox is None else mailbox
         return Slot(
-            name, state, mailbox or Mailbox(), self.clock, self.supervisor, self.monitor, self._failpoint
+            name, state, mailbox, self.clock, self.supervisor, self.monitor, self._failpoint
         )
 
     def add(self, kind: str, slot: Slot[Any], actor_class: Any, beyond: Beyond, **arguments: Any) -> ChildSpec:

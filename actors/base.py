@@ -52,7 +52,8 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         slot.incarnation += 1
         self.incarnation = slot.incarnation
         # Pykka made a queue of its own and a reference to it; ours is the view of the slot's mailbox.
-        self.actor_inbox = self.port_class(slot, gates, self.holds_data)
+        self.port = self.port_class(slot, gates, self.holds_data)
+        self.actor_inbox = self.port
         self._actor_ref = pykka.ActorRef(self)
 
     # What subclasses say
@@ -167,7 +168,9 @@ class Actor(pykka.ThreadingActor, Generic[S]):
             self._salvage(slot.current.units)
 
     def _salvage(self, units: tuple[Any, ...]) -> None:
-        """Handle the first unit; one that fails alone is buried."""
+        """Handle the first unit; a record that fails alone is buried, a command is tried until the
+        supervisor has had enough.
+        """
         rest = Salvage(units[1:]) if len(units) > 1 else None
         slot = self.slot
         tx = Transaction(slot)
@@ -175,21 +178,25 @@ class Actor(pykka.ThreadingActor, Generic[S]):
             self._dispatch(_alone(units[0]), tx)
         except Exception as error:
             tx = Transaction(slot)
-            self.bury(units[0], error, tx)
+            if not self.bury(units[0], error, tx):
+                raise
         slot.commit(tx, lambda: setattr(slot, "current", rest))
 
-    def bury(self, unit: Any, error: Exception, tx: Transaction) -> None:
-        """Make dead letters of a record that kills its handler; a command is dropped, and told."""
+    def bury(self, unit: Any, error: Exception, tx: Transaction) -> bool:
+        """Make dead letters of a record that kills its handler; False: it is no record."""
+        if isinstance(unit, InjectFault):
+            return True
         text = f"{type(error).__name__}: {error}".replace("\n", " ")
         letters = unit.letters(self.slot.name, text) if hasattr(unit, "letters") else ()
-        if letters:
-            for grave in self.graves:
-                tx.put(grave, LettersNoted(self.slot.name, unit.feed, letters))
-            tx.count(unit.feed, "dead_letter", len(letters))
-            self.count_buried(unit, tx)
-        if not isinstance(error, Injected):
-            what = f"{len(letters)} record(s) became dead letters" if letters else f"{type(unit).__name__} was dropped"
-            self.notice(tx, "dead_letter", getattr(unit, "feed", None), None, f"{what}: {text}")
+        if not letters:
+            return False
+        for grave in self.graves:
+            tx.put(grave, LettersNoted(self.slot.name, unit.feed, letters))
+        tx.count(unit.feed, "dead_letter.handler_crashed", len(letters))
+        self.count_buried(unit, tx)
+        what = f"{len(letters)} record(s) became dead letters"
+        self.notice(tx, "dead_letter", unit.feed, None, f"{what}: {text}")
+        return True
 
     def count_buried(self, unit: DataMessage, tx: Transaction) -> None:
         """Count what the handler would have counted of a buried unit besides; a frame's decoding, say."""

@@ -319,6 +319,5 @@ class ConnectionActor(Actor[LineState]):
             tx.tell(self.slot.monitor, LineChanged(self._terms.line, state, text, wait_seconds))
 
     def _close_port(self) -> None:
-        port = self.actor_inbox
-        if isinstance(port, ConnectionPort):
-            port.close()
+        if isinstance(self.port, ConnectionPort):
+            self.port.close()

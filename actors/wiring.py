@@ -8,8 +8,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from stores.registry import open_writer
-
 from actors.assembly import MB, Assembly
 from actors.connection import ConnectionActor, LineTerms
 from actors.dialer import StartDialer
@@ -24,16 +22,17 @@ from core.breaker import Breaker
 from core.line import LineState
 from core.normalize import Terms
 from core.restart import Beyond
-from core.settings import Feed
+from core.settings import Feed, Settings
 from core.settings import Store as StoreSettings
 from core.topology import FeedPlan, LinePlan, plan_feed
+from stores.registry import StoreTerms, open_writer
 from stores.spool import Spool
 from stores.store import Store
 from venues.dialect import Dialect, FeedTerms
 from venues.registry import dialect_class
 
-OpenStore = Callable[[StoreSettings, Path], Store]
-"""Gives a store of the configuration, not opened yet."""
+OpenStore = Callable[[StoreTerms], Store]
+"""Gives a store that is not opened yet."""
 MakeDialer = Callable[[Feed, str], StartDialer]
 """Gives what dials a feed's URL."""
 
@@ -55,11 +54,17 @@ def add_writers(
         assembly.add(
             "writer", slot, WriterActor, Beyond.ESCALATE,
             terms=_writer_terms(assembly, store, check_known),
-            open_store=partial(open_store, store, data_dir),
+            open_store=partial(open_store, store_terms(assembly.settings, store)),
             spool=Spool(data_dir / "spool" / store.name, assembly.settings.spool.max_mb * MB),
             sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
             random=random,
         )  # fmt: skip
+
+
+def store_terms(settings: Settings, store: StoreSettings) -> StoreTerms:
+    """Say what opens a store of the configuration."""
+    options = {name: value.reveal() for name, value in store.storage_options.items()}
+    return StoreTerms(store.kind, settings.location(store), options)
 
 
 def _writer_terms(assembly: Assembly, store: StoreSettings, check_known: bool) -> WriterTerms:

@@ -82,6 +82,9 @@ class WriterActor(Actor[WriterState]):
                 tx.count(feed, "carried_in", rows)
                 tx.count(feed, "spooled", rows)
             tx.do(partial(setattr, self.slot.state, "carried_in", True))
+        if self.incarnation > 1:
+            # The predecessor may have died between a commit and taking note of it.
+            tx.do(partial(self.slot.state.advance, unsure=True))
         tx.start_timer("maintain", MAINTAIN_SECONDS, Maintain())
         self._schedule(tx)
 

@@ -36,16 +36,16 @@ def bars_sql(trades: str, time: str, interval: str, first: str, last: str) -> st
 
     `trades` is a relation with the columns of `ticks`, `time` a tick's time, `interval` the placeholder
     of a bar's length in ns. `first` and `last` give the price of a group's first and last trade in the
-    order of (at, session, line, frame, item): databases differ there. A bar without sizes has neither
+    order of (tick_ns, session, line, frame, item): databases differ there. A bar without sizes has neither
     volume nor vwap; vwap = sum(price · size) / sum(size) over the trades that have a size.
     """
-    remainder = f"(at % {interval})"
-    start = f"at - CASE WHEN {remainder} < 0 THEN {remainder} + {interval} ELSE {remainder} END"
+    remainder = f"(tick_ns % {interval})"
+    start = f"tick_ns - CASE WHEN {remainder} < 0 THEN {remainder} + {interval} ELSE {remainder} END"
     volume_weighted = _finite("sum(price * size) / NULLIF(sum(size), 0)")
     return f"""
         SELECT venue, symbol, ts_ns, {first} AS open, max(price) AS high, min(price) AS low,
                {last} AS close, sum(size) AS volume, {volume_weighted} AS vwap, count(*) AS trades
-        FROM (SELECT *, {start} AS ts_ns FROM (SELECT *, {time} AS at FROM {trades}) AS timed) AS cut
+        FROM (SELECT *, {start} AS ts_ns FROM (SELECT *, {time} AS tick_ns FROM {trades}) AS timed) AS cut
         GROUP BY venue, symbol, ts_ns
     """
 

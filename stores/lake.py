@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,7 @@ class LakeWriter:
             )
             for rows in batches:
                 packed = pack_origins(rows["frame"].to_numpy(), rows["item"].to_numpy())
-                lines = rows["line"].dictionary_encode()
+                lines: Any = rows["line"].dictionary_encode()
                 codes = lines.indices.to_numpy()
                 for code, line in enumerate(lines.dictionary.to_pylist()):
                     found[line].append(packed[codes == code])

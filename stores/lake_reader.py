@@ -20,7 +20,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from core.errors import RetryableStoreError, UsageError
 from stores.derive import TRADES, bar_range, bars_sql, derived_columns
 from stores.lake_files import LakeFiles
-from stores.lake_table import DATE, check_version, dataset_of
+from stores.lake_stats import DATE, dataset_of
+from stores.lake_table import check_version
 from stores.schema import ORIGIN, TABLES, TIES, TIMES, result
 from stores.store import Query
 
@@ -29,7 +30,7 @@ _DAY_NS: Final = 86_400 * 10**9
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 _LONGEST_BAR_NS: Final = 2**62
 _BAR_COLUMNS: Final = ("venue", "symbol", *TIMES["ticks"], "price", "size", *ORIGIN)
-_ORDER: Final = "(at, session, line, frame, item)"
+_ORDER: Final = "(tick_ns, session, line, frame, item)"
 
 
 class LakeReader:
@@ -103,10 +104,17 @@ class LakeReader:
             scanner = dataset.scanner(columns=columns, filter=chosen, batch_size=_BATCH_ROWS)
             yield from self._run(scanner, _ordered(sql, keys, None))
             return
-        yield from self._last(dataset, columns, chosen, _ordered(sql, keys, query.limit), query.limit)
+        limited = _ordered(sql, keys, query.limit)
+        yield from self._last(dataset, TIMES[query.table], columns, chosen, limited, query.limit)
 
     def _last(
-        self, dataset: pa_dataset.Dataset, columns: list[str], chosen: pc.Expression, sql: str, limit: int
+        self,
+        dataset: pa_dataset.Dataset,
+        times_of: tuple[str, ...],
+        columns: list[str],
+        chosen: pc.Expression,
+        sql: str,
+        limit: int,
     ) -> Iterator[pa.RecordBatch]:
         """Go back from the newest date until there are enough rows."""
         days: list[list[pa.RecordBatch]] = []
@@ -114,7 +122,11 @@ class LakeReader:
             if limit <= 0:
                 break
             of_day = chosen & (pa_dataset.field(DATE.name) == pa.scalar(day, DATE.type))
-            scanner = dataset.scanner(columns=columns, filter=of_day, batch_size=_BATCH_ROWS)
+            # The times alone are read first: whole rows are wide, and few of them are needed.
+            times = dataset.scanner(columns=list(times_of), filter=of_day, batch_size=_BATCH_ROWS)
+            earliest = next(self._run(times, _earliest(times_of), limit=limit))["earliest"][0].as_py()
+            late = of_day & _within(times_of, earliest, None)
+            scanner = dataset.scanner(columns=columns, filter=late, batch_size=_BATCH_ROWS)
             days.append(list(self._run(scanner, sql, limit=limit)))
             limit -= sum(map(len, days[-1]))
         for batches in reversed(days):
@@ -139,8 +151,11 @@ class LakeReader:
 
 
 def _time(table: str) -> str:
-    names = TIMES[table]
-    return names[0] if len(names) == 1 else f"coalesce({', '.join(names)})"
+    return _first_of(TIMES[table])
+
+
+def _first_of(names: tuple[str, ...]) -> str:
+    return f"coalesce({', '.join(names)})"
 
 
 def _ordered(sql: str, keys: tuple[str, ...], limit: int | None) -> str:
@@ -151,12 +166,17 @@ def _ordered(sql: str, keys: tuple[str, ...], limit: int | None) -> str:
     return f"SELECT * FROM (SELECT * FROM ({sql}) ORDER BY {back} LIMIT $limit) ORDER BY {forth}"
 
 
-def _filter(table: str, query: Query, start_ns: int | None, end_ns: int | None) -> pc.Expression:
+def _earliest(times: tuple[str, ...]) -> str:
+    time = _first_of(times)
+    return f"SELECT min(t) AS earliest FROM (SELECT {time} AS t FROM source ORDER BY t DESC LIMIT $limit)"
+
+
+def _filter(table: str, query: Query, start_ns: int | None, end_ns: int | None) -> Any:
     """Give the rows' condition in a form that skips whole dates, files and row groups."""
-    chosen = pc.scalar(True)
+    chosen: Any = pc.scalar(True)
     for name, wanted in (("venue", query.venue), ("symbol", query.symbol)):
         if wanted is not None:
-            chosen &= pa_dataset.field(name) == wanted
+            chosen &= pa_dataset.field(name) == pa.scalar(wanted, pa.utf8())
     if start_ns is not None:
         chosen &= pa_dataset.field(DATE.name) >= pa.scalar(_date(start_ns), DATE.type)
     if end_ns is not None:
@@ -166,9 +186,9 @@ def _filter(table: str, query: Query, start_ns: int | None, end_ns: int | None) 
     return chosen
 
 
-def _within(times: tuple[str, ...], start_ns: int | None, end_ns: int | None) -> pc.Expression:
+def _within(times: tuple[str, ...], start_ns: int | None, end_ns: int | None) -> Any:
     time = pa_dataset.field(times[0])
-    inside: pc.Expression = time.is_valid()
+    inside: Any = time.is_valid()
     if start_ns is not None:
         inside &= time >= pa.scalar(max(start_ns, -(2**63)), pa.int64())
     if end_ns is not None:

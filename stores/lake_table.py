@@ -6,7 +6,6 @@ one higher, with an empty commit. So whatever a predecessor still tries (it may 
 and what it managed to commit before is seen by `holds`, because it was committed before the claim.
 """
 
-import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -24,9 +23,9 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from core.errors import RetryableStoreError, StoreVersionError
 from stores.lake_files import LakeFiles
+from stores.lake_stats import DATE, dataset_of, statistics
 from stores.schema import SCHEMA_VERSION, TABLES, TEXT, TIMES
 
-DATE: Final = pa.field("date", pa.date32())
 VERSION_KEY: Final = "tapeline.schemaVersion"
 _WRITER: Final = "tapeline/writer"
 _CLAIM_TRIES: Final = 5
@@ -70,21 +69,20 @@ class LakeTable:
     def new_file(self, rows: pa.Table, date: np.datetime64, *, data_change: bool) -> AddAction:
         """Write rows of one date as a file that no commit names yet."""
         sink = pa.BufferOutputStream()
-        words: Any = [field.name for field in rows.schema if field.type == TEXT]
+        text: Any = [field.name for field in rows.schema if field.type == TEXT]
         pq.write_table(
             rows,
             sink,
             compression="zstd",
             row_group_size=_ROW_GROUP,
             store_schema=False,
-            use_dictionary=words,
+            use_dictionary=text,
         )
         content = sink.getvalue()
         path = f"date={date}/part-{uuid.uuid4()}.parquet"
         self.files.put(path, content)
         modified = self._clock_ns() // 10**6
-        stats = json.dumps(self._stats(rows))
-        return AddAction(path, content.size, {"date": str(date)}, modified, data_change, stats)
+        return AddAction(path, content.size, {"date": str(date)}, modified, data_change, statistics(rows))
 
     def commit(self, actions: Sequence[AddAction | RemoveAction], *transactions: Transaction) -> None:
         """Commit actions under this incarnation's claim, durably, and look at the result."""
@@ -156,25 +154,6 @@ class LakeTable:
     def _check_claim(self) -> None:
         if self.handle.transaction_version(_WRITER) != self._claim:
             raise RetryableStoreError(f"another writer has taken over the table {self.files.uri}")
-
-    def _stats(self, rows: pa.Table) -> dict[str, Any]:
-        """Give what lets a query skip a file: the bounds of the times and sessions."""
-        names = [name for name in (*TIMES[self.name], "session") if name in rows.schema.names]
-        bounds: dict[str, Any] = {name: pc.min_max(rows[name]).as_py() for name in names}
-        known = {name: bound for name, bound in bounds.items() if bound["min"] is not None}
-        return {
-            "numRecords": rows.num_rows,
-            "minValues": {name: bound["min"] for name, bound in known.items()},
-            "maxValues": {name: bound["max"] for name, bound in known.items()},
-            "nullCount": {name: rows[name].null_count for name in names},
-        }
-
-
-def dataset_of(handle: DeltaTable, table: str, files: LakeFiles) -> pa_dataset.Dataset:
-    """Give a table's rows; a column that an older file lacks is NULL there."""
-    schema = pa.schema((*TABLES[table], DATE))
-    dataset: pa_dataset.Dataset = handle.to_pyarrow_dataset(filesystem=files.filesystem, schema=schema)
-    return dataset
 
 
 def check_version(handle: DeltaTable, uri: str) -> int:

@@ -1,7 +1,7 @@
 """The demo exchange's market: an endless, seeded sequence of ticks and faults, each with its truth.
 
 Messages are objects of the `generic` format. Each tick has an `id` that no other has, and a `seq`
-that counts up by one within its symbol and kind (trade, quote and both count apart). A message that
+that counts up by one within its symbol. A message that
 is broken has no `seq`, so that a hole in `seq` is always a gap and never a message that could not
 be read. A duplicate follows its original at the same offset, and a gap lies directly before a tick:
 a client that hears one hears the other.
@@ -146,7 +146,7 @@ class _Stream:
         self._start_ns = start_ns
         self._price = Price(symbol, rng)
         self._scale = 10**self._price.decimals
-        self._seqs = dict.fromkeys(KINDS, 0)
+        self._seq = 0
         self._trades = Window()
         self._mids = Window()
 
@@ -207,7 +207,7 @@ class _Stream:
     def _skip(self, offset_ns: int, kind: str) -> list[Event]:
         """Use up a few numbers on ticks that are never sent."""
         return [
-            Event(offset_ns, self._symbol, kind, faulty.GAP, None, self._number(kind), math.nan, None)
+            Event(offset_ns, self._symbol, kind, faulty.GAP, None, self._number(), math.nan, None)
             for _ in range(self._rng.randint(1, _MAX_GAP))
         ]
 
@@ -215,7 +215,7 @@ class _Stream:
         self, offset_ns: int, kind: str, message: dict[str, Any], fault: str | None, price: float
     ) -> Event:
         broken = fault in faulty.BROKEN
-        identity, seq = next(self._ids), None if broken else self._number(kind)
+        identity, seq = next(self._ids), None if broken else self._number()
         message["id"] = identity
         if seq is not None:
             message["seq"] = seq
@@ -228,9 +228,9 @@ class _Stream:
             text = faulty.garble(self._rng, text)
         return Event(offset_ns, self._symbol, kind, fault, identity, seq, price, text)
 
-    def _number(self, kind: str) -> int:
-        self._seqs[kind] += 1
-        return self._seqs[kind]
+    def _number(self) -> int:
+        self._seq += 1
+        return self._seq
 
 
 def judged(message: dict[str, Any]) -> float:

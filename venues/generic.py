@@ -72,6 +72,7 @@ class Generic(Dialect):
     """Any feed that sends ticks as flat JSON objects; `FeedTerms.fields` says what it calls things."""
 
     venue = "generic"
+    one_channel = True
     default_url = ""
 
     def __init__(self, terms: FeedTerms) -> None:

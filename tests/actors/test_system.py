@@ -31,8 +31,7 @@ def test_every_tick_is_accounted_for_in_any_order(
         system = System(make_world(seed), tmp_path)
         system.begin()
         system.line.say(*prices(seed, 100), b"{not json")
-        system.world.run(lambda: not system.line.waiting)
-        system.world.settle()
+        system.world.run(system.quiet)
         ledger = system.drain()
         assert ledger.balanced
         account = ledger.as_json()

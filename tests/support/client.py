@@ -2,25 +2,19 @@
 
 import base64
 import contextlib
-import gzip
 import hashlib
-import json
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from select import select
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
-import zstandard
+from tests.support.frames import BINARY, CLOSE, PING, PONG, TEXT, Frame, encode_frame, masked_by
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_MASK = b"\x5a\xa5\x3c\xc3"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _CHUNK_BYTES = 1 << 16
 
@@ -29,46 +23,6 @@ Result = TypeVar("Result")
 
 class ClientGone(Exception):
     """The connection has ended, by whichever side."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A frame that the client sent, unmasked."""
-
-    opcode: int
-    payload: bytes
-    fin: bool
-    rsv: int
-    masked: bool
-
-    @property
-    def text(self) -> str | None:
-        """Give a text frame's text."""
-        return self.payload.decode() if self.opcode == TEXT else None
-
-
-def encode_frame(
-    opcode: int, payload: bytes | str, fin: bool = True, rsv: int = 0, masked: bool = False
-) -> bytes:
-    """Give a frame's bytes (RFC 6455 section 5.2), as wrong as asked for."""
-    payload = payload.encode() if isinstance(payload, str) else payload
-    first, mask_bit, length = fin << 7 | rsv << 4 | opcode, masked << 7, len(payload)
-    if length < 126:
-        head = bytes([first, mask_bit | length])
-    elif length < 1 << 16:
-        head = bytes([first, mask_bit | 126]) + length.to_bytes(2, "big")
-    else:
-        head = bytes([first, mask_bit | 127]) + length.to_bytes(8, "big")
-    return head + (_MASK + _masked(payload, _MASK) if masked else payload)
-
-
-def capture_texts(path: Path) -> Iterator[str]:
-    """Give the frames that a capture (`.jsonl`, `.gz`, `.zst`) received."""
-    with _opened(path) as lines:
-        for line in lines:
-            record = json.loads(line)
-            if record["dir"] == "recv":
-                yield record["data"]
 
 
 def wait_until(
@@ -124,7 +78,7 @@ class Client:
     def play(self, messages: Iterable[str | bytes]) -> None:
         """Send messages, text and binary, as fast as the client reads, in chunks of 64 KiB.
 
-        `capture_texts` gives those of a capture.
+        `tests.support.frames.capture_texts` gives those of a capture.
         """
         chunk = bytearray()
         for message in messages:
@@ -215,7 +169,7 @@ class Client:
                 length = int.from_bytes(self._exactly(2 if length == 126 else 8), "big")
             mask = self._exactly(4) if second >> 7 else b""
             payload = self._exactly(length)
-            payload = _masked(payload, mask) if mask else payload
+            payload = masked_by(payload, mask) if mask else payload
             frame = Frame(first & 15, payload, bool(first >> 7), first >> 4 & 7, bool(mask))
             with self._changed:
                 self.received.append(frame)
@@ -300,20 +254,3 @@ class Client:
         wait_until(self._changed, lambda: reached() or self._client_gone or self._ended, over, otherwise)
         if not reached():
             raise ClientGone(f"the connection ended: {otherwise}")
-
-
-def _masked(payload: bytes, mask: bytes) -> bytes:
-    length = len(payload)
-    key = int.from_bytes((mask * (length // 4 + 1))[:length], "big")
-    return (int.from_bytes(payload, "big") ^ key).to_bytes(length, "big")
-
-
-def _opened(path: Path) -> TextIO:
-    match path.suffix:
-        case ".gz":
-            return gzip.open(path, "rt", encoding="utf-8")
-        case ".zst":
-            lines: TextIO = zstandard.open(path, "rt", encoding="utf-8")
-            return lines
-        case _:
-            return path.open(encoding="utf-8")

@@ -21,7 +21,8 @@ from select import select
 from types import TracebackType
 from typing import Self
 
-from tests.support.client import Client, ClientGone, Frame, capture_texts, encode_frame, wait_until
+from tests.support.client import Client, ClientGone, wait_until
+from tests.support.frames import Frame, capture_texts, encode_frame
 
 __all__ = ["Client", "ClientGone", "Frame", "LoopbackExchange", "capture_texts", "encode_frame"]
 

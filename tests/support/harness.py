@@ -85,10 +85,11 @@ class World:
         """Let Pykka's loop handle one message of an actor."""
         if actor.actor_stopped.is_set():
             return False
-        envelope = actor.actor_inbox.poll()
+        inbox: Any = actor.actor_inbox
+        envelope = inbox.poll()
         if envelope is None:
             return False
-        inbox, actor.actor_inbox = actor.actor_inbox, _OneMessage(envelope)
+        actor.actor_inbox = _OneMessage(envelope)
         try:
             actor._actor_loop_running()
         except Idle:
@@ -121,6 +122,10 @@ class _OneMessage:
             raise Idle
         envelope, self._envelope = self._envelope, None
         return envelope
+
+    def put(self, envelope: Any) -> None:
+        """Never asked."""
+        raise AssertionError("put into an inbox of one message")
 
     def empty(self) -> bool:
         """See actors.port.Port."""

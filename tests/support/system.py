@@ -11,6 +11,8 @@ import msgspec
 from actors.assembly import Assembly
 from actors.launching import Launcher
 from actors.slot import Failpoint, Slot
+from actors.supervisor import SupervisorActor
+from actors.supervisor_state import SupervisorState
 from actors.transport import Ended
 from actors.wiring import add_feed, add_monitor, add_writers
 from core import frames
@@ -19,7 +21,6 @@ from core.settings import Settings
 from core.settings_loading import load
 from messages.ingestion import Dialed, DialFailed
 from messages.supervision import BeginDrain, SupervisorEnded, SupervisorStarted
-from supervisor import SupervisorActor, SupervisorState
 from tests.support.harness import World
 from tests.support.memory_store import MemoryStore, MemoryTables
 
@@ -114,12 +115,10 @@ class System:
         self.settings = settings_for(directory, overrides)
         venues = {feed.name: feed.venue for feed in self.settings.feeds}
         blocking = frozenset(feed.name for feed in self.settings.feeds if feed.overload == "block")
-        self.assembly = Assembly(
-            self.settings, SESSION, clock or world.clock, blocking, venues, failpoint
-        )
+        self.assembly = Assembly(self.settings, SESSION, clock or world.clock, blocking, venues, failpoint)
         add_writers(
             self.assembly, directory, world.random, check_known=False,
-            open_store=lambda store, data_dir: MemoryStore(self.tables),
+            open_store=lambda terms: MemoryStore(self.tables),
         )  # fmt: skip
         add_monitor(self.assembly, publish_seconds=1.0, symbols_shown=10)
         for feed in self.settings.feeds:
@@ -150,6 +149,13 @@ class System:
         self.world.run(lambda: self.line.diallings > 0)
         self.world.settle()
 
+    def quiet(self) -> bool:
+        """Whether every message was handled, by an actor that is well."""
+        slots = [spec.slot for spec in self.assembly.specs.values()]
+        restarting = any(key.startswith("restart/") for key in self.slot.timers)
+        busy = any(len(slot.mailbox) or slot.current is not None or slot.redo for slot in slots)
+        return not (self.line.waiting or restarting or busy)
+
     def drain(self) -> Ledger:
         """Drain, and give the final ledger."""
         self.assembly.supervisor.tell(BeginDrain("the test is over"))
@@ -169,7 +175,7 @@ def settings_for(directory: Path, overrides: Sequence[str] = ()) -> Settings:
     config = directory / "config.toml"
     config.write_text(
         '[[feeds]]\nname = "f"\nvenue = "generic"\nurl = "ws://127.0.0.1:9"\nsymbols = ["A", "B"]\n'
-        "[writer]\nbatch_rows = 5\n[[stores]]\nname = \"s\"\nbatch_rows = 5\nflush_ms = 100\n"
+        '[writer]\nbatch_rows = 5\n[[stores]]\nname = "s"\nbatch_rows = 5\nflush_ms = 100\n'
     )
     return load(config, overrides, {})
 
@@ -187,5 +193,3 @@ def server_frame(opcode: int, payload: bytes) -> bytes:
 def trade(symbol: str, price: float, seq: int, **more: object) -> dict[str, object]:
     """Give a generic trade, identified by its sequence number."""
     return {"symbol": symbol, "price": price, "size": 1, "id": seq, "seq": seq, **more}
-
-

@@ -23,6 +23,7 @@ from venues.demo_faults import (
     MISSING,
     OUTLIER,
     PRICE_FAULTS,
+    SLIP,
     SPIKE,
     STALE,
 )
@@ -141,6 +142,18 @@ def test_price_faults_wait_until_their_window_has_40_prices() -> None:
 
 
 @pytest.mark.slow
+def test_price_faults_never_hide_behind_a_slip() -> None:
+    """A price of another magnitude leaves the window before the next fault is set into it."""
+    since_slip: dict[bool, int] = {True: 200, False: 200}
+    for event in takewhile(lambda event: event.offset_ns < 90 * SECOND, Market(3, ["X"])):
+        if event.fault in UNJUDGED:
+            continue
+        window = event.kind == "quote"
+        assert event.fault not in PRICE_FAULTS or since_slip[window] >= 200
+        since_slip[window] = 0 if event.fault == SLIP else since_slip[window] + 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("symbols", SYMBOL_SETS, ids=len)
 def test_ids_are_unique_but_for_duplicates_which_follow_their_originals_unchanged(
     symbols: tuple[str, ...],
@@ -157,15 +170,15 @@ def test_ids_are_unique_but_for_duplicates_which_follow_their_originals_unchange
 
 @pytest.mark.parametrize("symbols", SYMBOL_SETS, ids=len)
 def test_seq_is_contiguous_but_for_gaps_and_broken_messages_have_none(symbols: tuple[str, ...]) -> None:
-    """What is missing from a channel's numbers is what the gaps say, to the number."""
-    numbers: dict[tuple[str | None, str], list[int]] = defaultdict(list)
+    """What is missing from a symbol's numbers is what the gaps say, to the number."""
+    numbers: dict[str | None, list[int]] = defaultdict(list)
     for event in session(5, symbols, 30.0):
         assert (event.seq is None) == (event.fault in (*BROKEN, DROP))
         if event.seq is not None and event.fault != DUPLICATE:
-            numbers[event.symbol, event.kind].append(event.seq)
-    assert len(numbers) == 3 * len(symbols)
-    for channel in numbers.values():
-        assert channel == list(range(1, len(channel) + 1))
+            numbers[event.symbol].append(event.seq)
+    assert len(numbers) == len(symbols)
+    for sequence in numbers.values():
+        assert sequence == list(range(1, len(sequence) + 1))
 
 
 def test_a_gap_is_silent_and_lies_directly_before_a_tick_of_its_channel() -> None:
@@ -271,8 +284,9 @@ def test_a_symbol_listed_later_trades_from_then_on_with_all_its_faults() -> None
     list(islice(market, 2_000))
     market.list_symbol("NEW", 6 * SECOND)
     market.list_symbol("NEW", 7 * SECOND)
+    market.list_symbol("PAST", 0)
     events = list(takewhile(lambda event: event.offset_ns < 21 * SECOND, market))
-    assert market.symbols == ("BTC-USD", "NEW")
+    assert market.symbols == ("BTC-USD", "NEW", "PAST")
     assert all(earlier.offset_ns <= later.offset_ns for earlier, later in pairwise(events))
     new = [event for event in events if event.symbol == "NEW"]
     assert new[0].offset_ns >= 6 * SECOND

@@ -77,7 +77,8 @@ def written(message: dict[str, str]) -> str:
     return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in message.items()) + "}"
 
 
-def mutated(venue: str, draw: st.DrawFn) -> str:
+@st.composite
+def mutated(draw: st.DrawFn, venue: str) -> str:
     """Give a valid message with some of its values replaced, removed or added."""
     message = {name: json.dumps(value) for name, value in draw(st.sampled_from(VALID[venue])).items()}
     for name in draw(st.lists(st.sampled_from(sorted(message)), max_size=2)):
@@ -91,7 +92,7 @@ def mutated(venue: str, draw: st.DrawFn) -> str:
 @st.composite
 def messages(draw: st.DrawFn, venue: str) -> str:
     """Give a mutated message, for Binance sometimes in the envelope of a combined stream."""
-    message = mutated(venue, draw)
+    message = draw(mutated(venue))
     if not venue.startswith("binance") or draw(st.booleans()):
         return message
     stream = draw(
@@ -163,7 +164,7 @@ def test_a_message_with_a_damaged_byte_is_survived(venue: str, drawn: st.DataObj
 def test_what_an_event_is_does_not_depend_on_the_order_of_its_envelope(
     venue: str, stream: str, drawn: st.DataObject
 ) -> None:
-    event = mutated(venue, drawn.draw)
+    event = drawn.draw(mutated(venue))
     first = check(venue, f'{{"stream":"xy{stream}","data":{event}}}'.encode())
     last = check(venue, f'{{"padding":"{"-" * 80}","data":{event},"stream":"xy{stream}"}}'.encode())
     assert without_raw(first) == without_raw(last)
@@ -171,7 +172,7 @@ def test_what_an_event_is_does_not_depend_on_the_order_of_its_envelope(
 
 @given(drawn=st.data())
 def test_a_tick_is_the_same_alone_and_in_an_array(drawn: st.DataObject) -> None:
-    message = mutated("generic", drawn.draw)
+    message = drawn.draw(mutated("generic"))
     alone = check("generic", message.encode())
     if place(alone) == "decoded":
         again = check("generic", f"[{message},{message}]".encode())

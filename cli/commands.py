@@ -1,0 +1,183 @@
+"""The commands, each with its options and its help, and what an option's value may be."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cli.times import duration_ns
+from core.suggest import did_you_mean, quote
+from venues.parsing import SECOND_NS, Unreadable, number
+
+QUERY_TABLES: Final = ("ticks", "rejects", "bars", "alerts", "gaps", "dead_letters")
+FORMATS: Final = ("table", "csv", "json", "parquet")
+_MAX_DIGITS: Final = 18
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as its help shows it."""
+
+    summary: str
+    example: str
+    text: str
+    add: Callable[[argparse.ArgumentParser], None]
+    """Adds the options of this command alone."""
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--duration", metavar="TIME", type=_told(_seconds), help="stop after so long: 30s, 5m, 1h, 500ms"
+    )
+    _add_json(parser, "end with the ledger as one JSON object on the last line")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    """It has no options of its own."""
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", metavar="FILE", type=Path, nargs="+", help="captures, JSON lines, also .gz or .zst; in order"
+    )
+    parser.add_argument(
+        "--speed",
+        metavar="N",
+        type=_told(_speed),
+        help="times the pace of the recording: 1, 10 or max (default)",
+    )
+    _add_json(parser, "end with the ledger as one JSON object on the last line")
+
+
+def _add_query(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("table", metavar="TABLE", type=_told(_one_of(QUERY_TABLES)), help=", ".join(QUERY_TABLES))
+    add("--store", metavar="NAME", help="which store to ask (default: the first)")
+    add("--venue", metavar="V", type=_told(_word), help="only rows of this venue")
+    add("--symbol", metavar="S", type=_told(_word), help="only rows of this symbol, in the venue's spelling")
+    add("--start", metavar="T", help="from this time on: 2026-01-15, 2026-01-15T14:30:00Z, 1768487400, -1h")
+    add("--end", metavar="T", help="before this time; written like --start, or now")
+    add(
+        "--interval",
+        metavar="I",
+        type=_told(duration_ns),
+        help="length of a bar: 250ms, 1m (default), 1h, 1d",
+    )
+    add(
+        "--limit",
+        metavar="N",
+        type=_told(_count),
+        help="the last N rows (default: 50 to a terminal, else all)",
+    )
+    add(
+        "--format", metavar="F", type=_told(_one_of(FORMATS)),
+        help=f"{', '.join(FORMATS)} (default: as FILE ends; else table to a terminal, csv otherwise)",
+    )  # fmt: skip
+    add(
+        "--output",
+        metavar="FILE",
+        type=_told(_output),
+        help="write to a file, which is there once it is complete",
+    )
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    _add_json(parser, "one JSON object")
+
+
+def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def _told(convert: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Have argparse show the text of a ValueError, which it would replace by its own."""
+
+    def converted(text: str) -> _T:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return converted
+
+
+def _seconds(text: str) -> float:
+    return duration_ns(text) / SECOND_NS
+
+
+def _speed(text: str) -> float | None:
+    """None is as fast as it goes."""
+    try:
+        speed = None if text == "max" else number(text)
+    except Unreadable:
+        speed = 0.0
+    if speed is not None and speed <= 0.0:
+        raise ValueError(f'{quote(text)} must be "max" or a number above 0')
+    return speed
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > _MAX_DIGITS or int(text) < 1:
+        raise ValueError(f"{quote(text)} must be a whole number from 1 on")
+    return int(text)
+
+
+def _word(text: str) -> str:
+    # What the shell passed on need not be text at all.
+    if not text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{quote(text)} is empty or no valid text")
+    return text
+
+
+def _output(text: str) -> Path:
+    if not text:
+        raise ValueError("must name a file")
+    return Path(text)
+
+
+def _one_of(known: Sequence[str]) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"there is no {quote(text)}{did_you_mean(text, known)}")
+        return text
+
+    return chosen
+
+
+COMMANDS: Final = {
+    "run": Command(
+        "collect market data until stopped",
+        "run --duration 30s --set monitor.port=0",
+        "Collect market data from the configured feeds until Ctrl-C, SIGTERM or the end of --duration;\n"
+        "then work off what is in flight and print the ledger. Exit status 0 only if it balances.",
+        _add_run,
+    ),
+    "check": Command(
+        "check the configuration and print the effective settings",
+        "check --config my.toml",
+        "Check the configuration and print the settings that are in effect, as TOML; secrets are masked.",
+        _add_check,
+    ),
+    "replay": Command(
+        "put recorded captures through the pipeline into the store",
+        "replay capture.jsonl.gz --speed max",
+        "Put captures through the pipeline into the store and print the ledger. Opens no port. What the\n"
+        "store already holds of the same files is counted as duplicate. Exit status 0 only if it balances.",
+        _add_replay,
+    ),
+    "query": Command(
+        "read what the store holds",
+        "query bars --symbol BTC-USD --start -1h --interval 1m",
+        "Read what the store holds, also while the pipeline runs. Rows come oldest first.\n"
+        "Times are UTC; columns that end in _ns are epoch nanoseconds.",
+        _add_query,
+    ),
+    "status": Command(
+        "show the state of the pipeline that is running",
+        "status --json",
+        "Ask the pipeline that is running for its state: feeds, actors, stores and the ledger.",
+        _add_status,
+    ),
+}

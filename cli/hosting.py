@@ -1,0 +1,85 @@
+"""Hosts a supervisor on this process's main thread: starts it, hears it, stops it."""
+
+import queue
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from time import monotonic
+from typing import Any, Final
+
+from actors.assembly import Assembly
+from actors.launching import ThreadLauncher
+from actors.slot import Slot
+from actors.supervisor import SupervisorActor
+from actors.supervisor_state import SupervisorState
+from messages.supervision import BeginDrain, SupervisorEnded, SupervisorStarted
+
+JOIN_SECONDS: Final = 5.0
+
+
+class Host:
+    """Waits for what the supervisor says, for signals, and for the time to be up."""
+
+    def __init__(self, assembly: Assembly, duration_seconds: float | None = None) -> None:
+        self._assembly = assembly
+        self._duration = duration_seconds
+        self._ends_at: float | None = None
+        self._stops = 0
+        # Safe to put to from a signal handler, whatever the main thread is doing.
+        self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    def run(self, every_seconds: float, show: Callable[[], None]) -> SupervisorEnded:
+        """Run the supervisor to its end; `show` is called about so often."""
+        self._start()
+        next_show = monotonic() + every_seconds
+        while True:
+            match self._wait(next_show):
+                case SupervisorEnded() as ended:
+                    return ended
+                case SupervisorStarted() if self._duration is not None:
+                    self._ends_at = monotonic() + self._duration
+                case signal.Signals() as number:
+                    self._stop(f"stopped by {number.name}")
+                case None if self._ends_at is not None and monotonic() >= self._ends_at:
+                    self._ends_at = None
+                    self._stop("the time is up")
+            if monotonic() >= next_show:
+                show()
+                next_show = monotonic() + every_seconds
+
+    def stop_at_signal(self, number: int, frame: Any) -> None:
+        """Signal handler: the first asks for a drain, the second for an end now."""
+        self._inbox.put(signal.Signals(number))
+
+    def _start(self) -> None:
+        assembly = self._assembly
+        slot = Slot(
+            "supervisor", SupervisorState(), assembly.supervisor.mailbox, assembly.clock,
+            monitor=assembly.monitor,
+        )  # fmt: skip
+        SupervisorActor.start(
+            slot, assembly=assembly, launcher=ThreadLauncher(), random=Random(), tell_host=self._inbox.put
+        )
+
+    def _wait(self, next_show: float) -> object:
+        until = next_show if self._ends_at is None else min(next_show, self._ends_at)
+        try:
+            return self._inbox.get(timeout=max(0.0, until - monotonic()))
+        except queue.Empty:
+            return None
+
+    def _stop(self, reason: str) -> None:
+        self._stops += 1
+        self._assembly.supervisor.tell(BeginDrain(reason, now=self._stops > 1))
+
+
+@contextmanager
+def handling_signals(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM handled for a while."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

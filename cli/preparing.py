@@ -1,0 +1,76 @@
+"""What `run` and `replay` do before the first actor starts, and after the last has ended."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from actors.wiring import store_terms
+from core.errors import RetryableStoreError
+from core.kernel_cache import kernel, prepare
+from core.ledger import Ledger
+from core.settings import Settings
+from core.settings_loading import load
+from messages.supervision import SupervisorEnded
+from stores.data_dir import DataDirectory
+from stores.registry import open_writer
+
+log = logging.getLogger("tapeline")
+
+
+def load_settings(arguments: Any) -> Settings:
+    """Load what the arguments name."""
+    return load(arguments.config, arguments.set, os.environ)
+
+
+@contextmanager
+def data_directory(settings: Settings) -> Iterator[DataDirectory]:
+    """Hold the data directory's lock meanwhile."""
+    directory = DataDirectory(settings.data_dir)
+    directory.open()
+    try:
+        yield directory
+    finally:
+        directory.close()
+
+
+def prepare_kernels(data_dir: Path) -> None:
+    """Load the compiled kernels before any deadline starts; the first time they are compiled."""
+    prepare(data_dir / "kernels")
+    kernel()
+
+
+def check_stores(settings: Settings) -> None:
+    """Refuse to start on tables of a newer version; a store that is down is the writer's business."""
+    for settings_of_store in settings.stores:
+        store = open_writer(store_terms(settings, settings_of_store))
+        try:
+            store.open()
+        except RetryableStoreError as error:
+            log.warning("%s cannot be reached yet: %s", settings_of_store.name, error)
+        finally:
+            store.close()
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Log to stderr, and have Pykka's own account of a crash, which ours repeats, only as a debug message."""
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("pykka").setLevel(logging.ERROR)
+
+
+def conclude(ended: SupervisorEnded, as_json: bool, summarize: Callable[[dict[str, Any]], str]) -> int:
+    """Print the ledger as the last thing on stdout, and give the exit status: 0 only if it balances."""
+    if ended.text:
+        print(f"tapeline: {ended.text}", file=sys.stderr)
+    ledger: Ledger | None = ended.ledger
+    if ledger is None:
+        return ended.status or 70
+    account = ledger.as_json()
+    print(json.dumps(account) if as_json else summarize(account), flush=True)
+    return ended.status or (0 if ledger.balanced else 1)

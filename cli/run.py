@@ -1,0 +1,122 @@
+"""`run`: the pipeline, live."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from random import Random
+from time import monotonic
+from typing import Any, Final
+
+import pykka
+
+from actors.assembly import Assembly
+from actors.clock import SystemClock
+from actors.dialer import Dial, StartDialer, start_dialer
+from actors.dialing import dial
+from actors.transport import Transport
+from actors.wiring import add_feed, add_monitor, add_writers
+from cli.demo import DemoProcess
+from cli.hosting import Host, handling_signals
+from cli.live_table import LiveTable
+from cli.log_lines import line
+from cli.preparing import (
+    check_stores,
+    conclude,
+    data_directory,
+    load_settings,
+    log_to_stderr,
+    prepare_kernels,
+)
+from cli.summary import summarize
+from core.settings import Feed, Settings
+from messages.observation import GetStatus
+from messages.supervision import SupervisorEnded
+from web.status_server import StatusServer
+
+TABLE_SECONDS: Final = 1.0
+LINE_SECONDS: Final = 10.0
+ASK_SECONDS: Final = 5.0
+
+log = logging.getLogger("tapeline")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until the time is up, a signal comes, or the supervisor gives up."""
+    settings = load_settings(arguments)
+    on_terminal = sys.stdout.isatty() and not arguments.json
+    log_to_stderr(logging.WARNING if on_terminal else logging.INFO)
+    with ExitStack() as stack:
+        directory = stack.enter_context(data_directory(settings))
+        check_stores(settings)
+        prepare_kernels(settings.data_dir)
+        assembly = _assemble(settings, directory.next_session(), stack)
+        server = StatusServer(settings.monitor.host, settings.monitor.port, partial(_status, assembly))
+        stack.callback(server.close)
+        server.start()
+        directory.tell_monitor({"host": settings.monitor.host, "port": server.port})
+        ended = _host(Host(assembly, arguments.duration), assembly, on_terminal)
+    return conclude(ended, arguments.json, summarize)
+
+
+def _assemble(settings: Settings, session: int, stack: ExitStack) -> Assembly:
+    venues = {feed.name: feed.venue for feed in settings.feeds}
+    blocking = frozenset(feed.name for feed in settings.feeds if feed.overload == "block")
+    assembly = Assembly(settings, session, SystemClock(), blocking, venues)
+    random = Random()
+    add_writers(assembly, settings.data_dir, random, check_known=False)
+    add_monitor(assembly, publish_seconds=TABLE_SECONDS, symbols_shown=50)
+    for feed in settings.feeds:
+        add_feed(assembly, feed, _url(feed, settings, stack), _make_dialer, random)
+    return assembly
+
+
+def _url(feed: Feed, settings: Settings, stack: ExitStack) -> str:
+    """Give a feed's URL; a demo feed without one gets an exchange of its own."""
+    if feed.venue != "demo" or feed.url:
+        return feed.url.reveal()
+    demo = DemoProcess(feed, settings.demo)
+    stack.callback(demo.close)
+    return demo.url
+
+
+def _make_dialer(feed: Feed, url: str) -> StartDialer:
+    return start_dialer(_dial_of(feed, url))
+
+
+def _dial_of(feed: Feed, url: str) -> Dial:
+    def connect() -> Transport:
+        return dial(
+            url,
+            timeout_seconds=feed.connect_timeout_seconds,
+            headers={name: value.reveal() for name, value in feed.headers.items()},
+            proxy=feed.proxy.reveal() or None,
+        ).transport
+
+    return connect
+
+
+def _host(host: Host, assembly: Assembly, on_terminal: bool) -> SupervisorEnded:
+    """Run the supervisor, showing how things stand: a live table, or a log line now and then."""
+    began = monotonic()
+    with handling_signals(host.stop_at_signal):
+        if not on_terminal:
+            return host.run(LINE_SECONDS, lambda: _log_line(assembly, monotonic() - began))
+        with LiveTable() as table:
+            return host.run(TABLE_SECONDS, lambda: table.update(_status(assembly)))
+
+
+def _log_line(assembly: Assembly, seconds: float) -> None:
+    log.info("%s", line(_status(assembly), seconds))
+
+
+def _status(assembly: Assembly) -> Mapping[str, Any]:
+    """Ask the monitor; what it cannot tell in time is left out."""
+    try:
+        status: Mapping[str, Any] = assembly.monitor.ask(GetStatus(), ASK_SECONDS)
+        return status
+    except pykka.Timeout:
+        return {}
+
