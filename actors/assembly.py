@@ -66,11 +66,11 @@ class Assembly:
     def slot(self, name: str, state: Any, mailbox: Mailbox | None = None) -> Slot[Any]:
         """Make a slot that knows the supervisor and the monitor."""
         mailbox = Mailbox() if mailbox is None else mailbox
-        return Slot(
-            name, state, mailbox, self.clock, self.supervisor, self.monitor, self._failpoint
-        )
+        return Slot(name, state, mailbox, self.clock, self.supervisor, self.monitor, self._failpoint)
 
-    def add(self, kind: str, slot: Slot[Any], actor_class: Any, beyond: Beyond, **arguments: Any) -> ChildSpec:
+    def add(
+        self, kind: str, slot: Slot[Any], actor_class: Any, beyond: Beyond, **arguments: Any
+    ) -> ChildSpec:
         """Register a child; its gates wake it when they open."""
         for gate in arguments.get("gates", ()):
             gate.on_open(slot.mailbox.notify)

@@ -202,15 +202,19 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         """Count what the handler would have counted of a buried unit besides; a frame's decoding, say."""
 
     def notice(
-        self, tx: Transaction, kind: str, feed: str | None, symbol: str | None, text: str, occurrences: int = 1,
+        self,
+        tx: Transaction,
+        kind: str,
+        feed: str | None,
+        symbol: str | None,
+        text: str,
+        occurrences: int = 1,
         ts_ns: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Tell the monitor of something that may become an alert."""
         if self.slot.monitor is not None:
             stamp = self.slot.clock.time_ns() if ts_ns is None else ts_ns
-            tx.tell(
-                self.slot.monitor, Noticed(kind, feed, symbol, self.slot.name, text, stamp, occurrences)
-            )
+            tx.tell(self.slot.monitor, Noticed(kind, feed, symbol, self.slot.name, text, stamp, occurrences))
 
     # Consistent cuts
 

@@ -97,7 +97,12 @@ class ConnectionActor(Actor[LineState]):
     def started(self, tx: Transaction) -> None:
         """Dial, unless a predecessor left a line that is up or being dialled."""
         state = self.slot.state
-        if state.transport is None and not state.dialing and not state.closed and "connect" not in self.slot.timers:
+        if (
+            state.transport is None
+            and not state.dialing
+            and not state.closed
+            and "connect" not in self.slot.timers
+        ):
             tx.start_timer("connect", 0.0, Connect())
 
     def on_stop(self) -> None:
@@ -200,7 +205,9 @@ class ConnectionActor(Actor[LineState]):
             tx.do(state.transport.close)
         for key in ("dial", *_WHILE_UP):
             tx.cancel_timer(key)
-        tx.become(replace(state, transport=None, dialing=False, unsent=(), backoff=state.backoff.after_failure()))
+        tx.become(
+            replace(state, transport=None, dialing=False, unsent=(), backoff=state.backoff.after_failure())
+        )
         self._tell_state("waiting", text, tx, delay)
         self._notice("line", f"{self._terms.line} is down: {text}; next attempt in {delay:.1f} s", tx)
         tx.start_timer("connect", delay, Connect())
@@ -235,7 +242,9 @@ class ConnectionActor(Actor[LineState]):
                 self._write(state.transport, *answer, tx)
             if opcode == frames.CLOSE:
                 code, reason = replies.parse_close(body)
-                farewell = f"the venue closed the connection ({code or 'no code'}{': ' + reason if reason else ''})"
+                farewell = (
+                    f"the venue closed the connection ({code or 'no code'}{': ' + reason if reason else ''})"
+                )
                 at_least = BUSY_SECONDS if code == TRY_AGAIN_LATER else 0.0
         if reading.error is not None:
             farewell = f"the venue broke the WebSocket protocol: {reading.error}"
@@ -308,7 +317,8 @@ class ConnectionActor(Actor[LineState]):
     def _check_acknowledged(self, tx: Transaction) -> None:
         left = self.slot.state.unacknowledged
         if left:
-            text = f"{len(left)} subscription request(s) were not acknowledged within {self._terms.acknowledge_seconds:g} s"
+            seconds = self._terms.acknowledge_seconds
+            text = f"{len(left)} subscription request(s) were not acknowledged within {seconds:g} s"
             self._notice("subscription", f"{text}; check the feed's symbols", tx)
 
     def _notice(self, kind: str, text: str, tx: Transaction) -> None:

@@ -131,7 +131,9 @@ class DetectorActor(Actor[DetectorState]):
                     tx.count(block.feed, "event.warn", len(hits))
                 i = int(hits[-1])
                 stamp = int(block.ts_recv_ns[i])
-                self.notice(tx, kind, block.feed, block.symbol, _verdict_text(block, scores, i), len(hits), stamp)
+                self.notice(
+                    tx, kind, block.feed, block.symbol, _verdict_text(block, scores, i), len(hits), stamp
+                )
 
     def _pass_gap(self, gap: Gap, tx: Transaction) -> None:
         for writer in self._writers:
@@ -159,5 +161,3 @@ def _verdict_text(block: TickBlock, scores: Scores, i: int) -> str:
     z = float(scores.z[i])
     why = REASONS[int(scores.reason[i])] or "far from its recent prices"
     return f"{block.symbol}: {what}: {why}" + (f", z = {z:.1f}" if z == z else "")
-
-

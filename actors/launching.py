@@ -10,9 +10,22 @@ from actors.base import Actor
 from actors.slot import Slot
 from core.restart import Beyond
 
-STAGES: Final = (("writer",), ("webhook", "monitor"), ("detector",), ("normalizer",), ("connection", "replayer"))
+STAGES: Final = (
+    ("writer",),
+    ("webhook", "monitor"),
+    ("detector",),
+    ("normalizer",),
+    ("connection", "replayer"),
+)
 """Kinds of children in the order in which they start: whoever is spoken to, before who speaks."""
-DRAIN_STAGES: Final = (("connection", "replayer"), ("normalizer",), ("detector",), ("monitor",), ("writer",), ("webhook",))
+DRAIN_STAGES: Final = (
+    ("connection", "replayer"),
+    ("normalizer",),
+    ("detector",),
+    ("monitor",),
+    ("writer",),
+    ("webhook",),
+)
 """The order in which they drain: data flows out behind the last that took it in."""
 
 
@@ -33,13 +46,17 @@ class ChildSpec:
 class Launcher(Protocol):
     """Starts actors: on threads, or, in tests, all on one."""
 
-    def start(self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]) -> pykka.ActorRef[Any]:
+    def start(
+        self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]
+    ) -> pykka.ActorRef[Any]:
         """Start an incarnation; raises what the actor's constructor raises."""
 
 
 class ThreadLauncher:
     """Starts actors as Pykka does: each on a thread of its own."""
 
-    def start(self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]) -> pykka.ActorRef[Any]:
+    def start(
+        self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]
+    ) -> pykka.ActorRef[Any]:
         """See Launcher."""
         return actor_class.start(slot, **arguments)

@@ -194,9 +194,10 @@ class Mailbox:
         account.weight -= entry.weight
         if self._budget is not None:
             self._budget.take(-entry.nbytes)
-        if self._gate is not None and entry.key is not None and self._limit is not None:
-            if entry.key[0] in self._blocking and account.weight < self._limit:
-                self._gate(entry.key[0]).open((id(self), entry.key))
+        if self._gate is None or entry.key is None or self._limit is None:
+            return
+        if entry.key[0] in self._blocking and account.weight < self._limit:
+            self._gate(entry.key[0]).open((id(self), entry.key))
 
     def _shed(self, account: _Account) -> None:
         """Shed the key's oldest message where it stands."""

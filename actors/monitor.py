@@ -217,8 +217,7 @@ class MonitorActor(Actor[MonitorState]):
             "lines": [asdict(line) for line in state.lines.values()],
             "stores": [asdict(breaker) for breaker in state.breakers.values()],
             "actors": [
-                {**asdict(child), "waiting": depth}
-                for child, depth in self._with_depths(state.children)
+                {**asdict(child), "waiting": depth} for child, depth in self._with_depths(state.children)
             ],
             "symbols": [
                 symbol_row(feed, symbol, standing, state.rates[feed, symbol][2])

@@ -169,7 +169,9 @@ class NormalizerActor(Actor[NormalizerState]):
         for writer in self._writers:
             tx.put(writer, Refused(self.slot.name, self._terms.feed, rows))
         first = rows[0]
-        text = f"{len(rows)} record(s) refused, the first at frame {first.frame} of {first.line}: {first.reason}"
+        text = (
+            f"{len(rows)} record(s) refused, the first at frame {first.frame} of {first.line}: {first.reason}"
+        )
         self.notice(tx, "reject", self._terms.feed, first.symbol, text, len(rows), first.ts_recv_ns)
 
     def _put(self, symbol: str, message: Any, tx: Transaction) -> None:

@@ -19,7 +19,9 @@ from messages.lane import Resume
 class Port:
     """The common port: control first, then timers, then data while every gate ahead is open."""
 
-    def __init__(self, slot: Slot[Any], gates: tuple[Gate, ...] = (), hold: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self, slot: Slot[Any], gates: tuple[Gate, ...] = (), hold: Callable[[], bool] | None = None
+    ) -> None:
         self.slot = slot
         self._gates = gates
         self._hold = hold
@@ -83,4 +85,3 @@ class Port:
 
     def _has_data(self) -> bool:
         return self.open and self.slot.mailbox.has_data()
-

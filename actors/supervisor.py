@@ -82,7 +82,10 @@ class SupervisorActor(Actor[SupervisorState]):
                 if self._is_current(child, incarnation):
                     self._on_failed(self.slot.state.children[child], error, tx)
             case StartOverdue(child, incarnation):
-                if self._is_current(child, incarnation) and self.slot.state.children[child].state == "starting":
+                if (
+                    self._is_current(child, incarnation)
+                    and self.slot.state.children[child].state == "starting"
+                ):
                     seconds = self._settings.start_seconds
                     self._on_failed(self.slot.state.children[child], f"not started within {seconds:g} s", tx)
             case RestartChild(child):

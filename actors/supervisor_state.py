@@ -18,7 +18,7 @@ class Child:
 
     spec: ChildSpec
     ref: Any = None
-    history: FailureHistory = FailureHistory()
+    history: FailureHistory = field(default_factory=FailureHistory)
     state: str = "new"
     """new, starting, running, restarting, parked, drained or failed."""
     restarts: int = 0

@@ -18,9 +18,7 @@ WebhookMessage = Post | Drain
 class WebhookActor(Actor[None]):
     """One POST at a time, `{"alerts": [...]}` as JSON; a failed one is told and not repeated."""
 
-    def __init__(
-        self, slot: Slot[None], *, url: str, timeout_seconds: float, monitor: Address[Any]
-    ) -> None:
+    def __init__(self, slot: Slot[None], *, url: str, timeout_seconds: float, monitor: Address[Any]) -> None:
         super().__init__(slot)
         self._url = url
         self._pool = urllib3.PoolManager(

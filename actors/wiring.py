@@ -39,11 +39,20 @@ MakeDialer = Callable[[Feed, str], StartDialer]
 
 def feed_dialect(feed: Feed, url: str) -> Dialect:
     """Make the dialect that speaks with a feed's venue."""
-    return dialect_class(feed.venue)(FeedTerms(feed.symbols, feed.channels, url, {str(ours): theirs for ours, theirs in feed.fields.items()}))
+    return dialect_class(feed.venue)(
+        FeedTerms(
+            feed.symbols, feed.channels, url, {str(ours): theirs for ours, theirs in feed.fields.items()}
+        )
+    )
 
 
 def add_writers(
-    assembly: Assembly, data_dir: Path, random: Random, *, check_known: bool, open_store: OpenStore = open_writer
+    assembly: Assembly,
+    data_dir: Path,
+    random: Random,
+    *,
+    check_known: bool,
+    open_store: OpenStore = open_writer,
 ) -> None:
     """Add a writer for each store, with its spool."""
     for store in assembly.settings.stores:
@@ -74,7 +83,9 @@ def _writer_terms(assembly: Assembly, store: StoreSettings, check_known: bool) -
     )  # fmt: skip
 
 
-def add_monitor(assembly: Assembly, *, publish_seconds: float | None, symbols_shown: int, level: int = logging.WARNING) -> None:
+def add_monitor(
+    assembly: Assembly, *, publish_seconds: float | None, symbols_shown: int, level: int = logging.WARNING
+) -> None:
     """Add the monitor, and the webhook's actor where one is configured."""
     alerts = assembly.settings.alerts
     webhook = None

@@ -28,7 +28,9 @@ from stores.spool import Spool, SpoolFull
 from stores.store import BatchId, Store
 from stores.writing import SPAN, Refusal, write_part
 
-WriterMessage = GapNoted | AlertsNoted | LettersNoted | Flush | WriteNext | Retry | Maintain | Drain | SpoolRest
+WriterMessage = (
+    GapNoted | AlertsNoted | LettersNoted | Flush | WriteNext | Retry | Maintain | Drain | SpoolRest
+)
 MAINTAIN_SECONDS = 30.0
 
 
@@ -166,9 +168,7 @@ class WriterActor(Actor[WriterState]):
         state, terms = self.slot.state, self._terms
         batch = BatchId(terms.session, state.progress.next_batch)
         opened = state.batch
-        parts = file_batch(
-            batch, opened.scored, opened.malformed, opened.gaps, opened.alerts, opened.letters
-        )
+        parts = file_batch(batch, opened.scored, opened.malformed, opened.gaps, opened.alerts, opened.letters)
         tx.do(partial(setattr, state, "batch", OpenBatch()))
         tx.do(partial(state.advance, sealed=parts, next_batch=batch.number + SPAN, due=False, unsure=False))
         tx.cancel_timer("flush")
@@ -229,7 +229,9 @@ class WriterActor(Actor[WriterState]):
         if not refused:
             return
         if table in RECORD_TABLES:
-            self._collect("letters", [letter_of(refusal.row, self.slot.name, refusal.error) for refusal in refused], tx)
+            self._collect(
+                "letters", [letter_of(refusal.row, self.slot.name, refusal.error) for refusal in refused], tx
+            )
             for refusal in refused:
                 tx.count(refusal.row.runs[0][0], "dead_letter.refused_by_store")
         text = f"{self._terms.store} refuses {len(refused)} row(s) of {table} for good: {refused[0].error}"
@@ -336,4 +338,3 @@ class WriterActor(Actor[WriterState]):
         if self.slot.monitor is not None:
             rows = sum(self._spool.rows_by_feed().values())
             tx.tell(self.slot.monitor, BreakerChanged(self._terms.store, state.value, rows))
-

@@ -22,10 +22,17 @@ class DemoProcess:
         """Start it and wait until it listens."""
         self._process = subprocess.Popen(
             command(
-                sys.executable, seed=demo.seed, symbols=feed.symbols, rate=demo.ticks_per_second, faults=demo.faults
+                sys.executable,
+                seed=demo.seed,
+                symbols=feed.symbols,
+                rate=demo.ticks_per_second,
+                faults=demo.faults,
             ),
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.url = f"ws://127.0.0.1:{self._port()}"
 
     def _port(self) -> int:

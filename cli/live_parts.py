@@ -175,7 +175,7 @@ def ledger_panel(status: Mapping[str, Any], height: int) -> Panel:
     right = [(name.replace("_", " "), count(total.get(name))) for name in PLACES]
     grid = Table.grid(expand=True, padding=(0, 1))
     for justify in ("left", "right", "left", "right"):
-        grid.add_column(justify=justify, no_wrap=True, overflow="ellipsis")  # type: ignore[arg-type]
+        grid.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
     for i in range(max(len(left), len(right))):
         cells = [*(left[i] if i < len(left) else ("", "")), *(right[i] if i < len(right) else ("", ""))]
         grid.add_row(*map(Text, cells))

@@ -18,9 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.live_parts import alert_rows, header, ledger_panel, pipeline_rows, symbol_table
-from cli.wording import rows, tolerate
+from cli.quiet_console import QuietConsole
+from cli.wording import rows
 
-BLOCK_ROWS: Final = 12
+BLOCK_ROWS: Final = 11
 """The ledger's panel, with its border."""
 LEDGER_WIDTH: Final = 46
 ALERTS_AT_LEAST: Final = 3
@@ -71,7 +72,7 @@ class LiveTable:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """`clock` gives seconds; what it gives on entering is the beginning of the running time."""
-        self._console = console or _Terminal()
+        self._console = console or QuietConsole(sys.stdout)
         self._thresholds = {"warn_z": warn_z, "critical_z": critical_z}
         self._clock = clock
         self._began = clock()
@@ -81,7 +82,6 @@ class LiveTable:
 
     def __enter__(self) -> Self:
         self._began = self._clock()
-        self._draw(lambda: tolerate(self._console.file))
         self._draw(self._live.start)
         return self
 
@@ -106,17 +106,6 @@ class LiveTable:
         # A closed file raises ValueError, a terminal or reader that is gone OSError.
         except (OSError, ValueError):
             self._drawing = False
-
-
-class _Terminal(Console):
-    """A console that says that its reader is gone, where rich would end the process."""
-
-    def __init__(self) -> None:
-        super().__init__(file=sys.stdout)
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        raise BrokenPipeError
 
 
 def _heights(height: int | None, pipeline: int, symbols: int, alerts: int) -> tuple[int, int, int]:

@@ -23,8 +23,7 @@ def csv(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]
 
     NULL is empty, floats have as many digits as give them back, bytes are base64.
     """
-    header = pa.schema((name, pa.utf8()) for name in schema.names)
-    yield _csv_lines(pa.record_batch([[name] for name in schema.names], header))
+    yield _csv_lines(pa.RecordBatch.from_arrays([pa.array([name]) for name in schema.names], schema.names))
     for batch in sliced(batches):
         yield _csv_lines(batch)
 
@@ -65,7 +64,7 @@ def _csv_lines(batch: pa.RecordBatch) -> bytes:
     """Put the fields together column by column: a third of the time that row by row takes."""
     fields = [_csv_fields(column) for column in batch.columns]
     lines = pc.binary_join_element_wise(*fields, ",", null_handling="replace")
-    text = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
+    text: Any = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
     return bytes(text[0].as_buffer()) + b"\n"
 
 

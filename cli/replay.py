@@ -61,7 +61,11 @@ def feeds_of(capture: Capture, settings: Settings) -> dict[str, Feed]:
 
 
 def _assemble(
-    settings: Settings, capture: Capture, feeds: Mapping[str, Feed], speed: float | None, progress: ReplayProgress
+    settings: Settings,
+    capture: Capture,
+    feeds: Mapping[str, Feed],
+    speed: float | None,
+    progress: ReplayProgress,
 ) -> Assembly:
     names = {feed.name: feed.venue for feed in feeds.values()}
     assembly = Assembly(settings, capture.session, SystemClock(), frozenset(names), names)

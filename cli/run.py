@@ -119,4 +119,3 @@ def _status(assembly: Assembly) -> Mapping[str, Any]:
         return status
     except pykka.Timeout:
         return {}
-

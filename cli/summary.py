@@ -12,7 +12,7 @@ FRAME_NAMES: Final = {"shed_frames": "shed", "in_flight_frames": "in flight"}
 Columns = Mapping[str, Mapping[str, Any]]
 
 
-def words(ledger: Mapping[str, Any]) -> str:
+def summarize(ledger: Mapping[str, Any]) -> str:
     """Give the text for a ledger as `Ledger.as_json` has it; several lines, the last one without an end."""
     return "\n".join(_lines(ledger))
 
@@ -41,14 +41,14 @@ def verdict(ledger: Mapping[str, Any]) -> str:
         return "BALANCED"
     gaps = [
         *(
-            _gap(f"store {name}", "records", account, SOURCES, PLACES)
+            _gap(f"store {name}", "record", account, SOURCES, PLACES)
             for name, account in _columns(ledger, "stores").items()
         ),
         *(
-            _gap(f"feed {name}", "records", account, SOURCES, PLACES)
+            _gap(f"feed {name}", "record", account, SOURCES, PLACES)
             for name, account in _columns(ledger, "feeds").items()
         ),
-        _gap("frames", "frames", part(ledger, "frames"), ("frames",), FRAME_PLACES),
+        _gap("frames", "frame", part(ledger, "frames"), ("frames",), FRAME_PLACES),
     ]
     return "; ".join(["NOT BALANCED", *filter(None, gaps)])
 
@@ -59,7 +59,8 @@ def _gap(
     gap = sum(whole(account.get(name)) for name in sources) - sum(whole(account.get(name)) for name in places)
     if not gap:
         return ""
-    return f"{where}: {count(abs(gap))} {what} {'unaccounted for' if gap > 0 else 'too many'}"
+    things = what if abs(gap) == 1 else f"{what}s"
+    return f"{where}: {count(abs(gap))} {things} {'unaccounted for' if gap > 0 else 'too many'}"
 
 
 def _columns(ledger: Mapping[str, Any], key: str) -> dict[str, Mapping[str, Any]]:

@@ -98,7 +98,11 @@ class Ledger:
 
 def _count(counts: Counts, feed: str, name: str) -> int:
     dotted = f"{name}."
-    return sum(n for (of, counted), n in counts.items() if of == feed and (counted == name or counted.startswith(dotted)))
+    return sum(
+        n
+        for (of, counted), n in counts.items()
+        if of == feed and (counted == name or counted.startswith(dotted))
+    )
 
 
 def _balances(account: dict[str, int]) -> bool:

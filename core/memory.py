@@ -50,7 +50,10 @@ class Lesson:
 
         An id that is far behind is a venue that began to count anew; one a little behind came late.
         """
-        last, late = self.last_seq, self.last_seq is not None and self.last_seq - REMEMBERED < seq <= self.last_seq
+        last, late = (
+            self.last_seq,
+            self.last_seq is not None and self.last_seq - REMEMBERED < seq <= self.last_seq,
+        )
         if not late:
             self.last_seq = seq
         return (last + 1, seq - 1) if last is not None and seq > last + 1 else None
@@ -87,4 +90,3 @@ def _forget(memory: StreamMemory) -> None:
         oldest = memory.order.popleft()
         if memory.next_ordinal - memory.seen[oldest] > REMEMBERED:
             del memory.seen[oldest]
-

@@ -94,7 +94,9 @@ class FrameSink:
         if not 0.0 < price < inf:
             self.malformed("bad_price", self._raw, symbol)
         elif self._admit(symbol, "trades", venue_id, seq, size):
-            self._keep(symbol, (TRADE, ts_event_ns, self._ts, price, size, side, nan, nan, nan, nan, venue_id))
+            self._keep(
+                symbol, (TRADE, ts_event_ns, self._ts, price, size, side, nan, nan, nan, nan, venue_id)
+            )
 
     def quote(
         self, symbol: str, bid: float, bid_size: float, ask: float, ask_size: float, ts_event_ns: int,
@@ -104,7 +106,18 @@ class FrameSink:
         if not (_is_side(bid) and _is_side(ask)):
             self.malformed("bad_price", self._raw, symbol)
         elif self._admit(symbol, "quotes", venue_id, seq, bid_size, ask_size):
-            row = (QUOTE, ts_event_ns, self._ts, nan, nan, NO_SIDE, bid or nan, bid_size, ask or nan, ask_size)
+            row = (
+                QUOTE,
+                ts_event_ns,
+                self._ts,
+                nan,
+                nan,
+                NO_SIDE,
+                bid or nan,
+                bid_size,
+                ask or nan,
+                ask_size,
+            )
             self._keep(symbol, (*row, venue_id))
 
     def both(
@@ -177,7 +190,11 @@ class FrameSink:
             self._note_gap(symbol, *missing)
         return True
 
-    def _keep(self, symbol: str, row: tuple[int, int, int, float, float, int, float, float, float, float, str | int | None]) -> None:
+    def _keep(
+        self,
+        symbol: str,
+        row: tuple[int, int, int, float, float, int, float, float, float, float, str | int | None],
+    ) -> None:
         rows = self._rows.get(symbol)
         if rows is None:
             rows = self._rows[symbol] = []

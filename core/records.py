@@ -116,7 +116,9 @@ class TickBlock:
 def slice_columns(block: Any, start: int, stop: int) -> dict[str, Any]:
     """Give the constructor's arguments for a part of a block: columns sliced, constants kept."""
     return {
-        field.name: value[start:stop] if isinstance(value := getattr(block, field.name), np.ndarray) else value
+        field.name: value[start:stop]
+        if isinstance(value := getattr(block, field.name), np.ndarray)
+        else value
         for field in fields(block)
     }
 

@@ -49,7 +49,9 @@ class FailureHistory:
 
     times: tuple[float, ...] = ()
 
-    def decide(self, intensity: Intensity, now: float, random: Random) -> "tuple[FailureHistory, Restart | GiveUp]":
+    def decide(
+        self, intensity: Intensity, now: float, random: Random
+    ) -> "tuple[FailureHistory, Restart | GiveUp]":
         """Count a failure at `now` and say what follows.
 
         A failure counts while it is younger than the window. The delay is uniform in [d/2, d], d

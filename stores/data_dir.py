@@ -56,7 +56,9 @@ class DataDirectory:
         try:
             last = int(path.read_text()) if path.exists() else 0
         except ValueError:
-            raise UsageError(f"{path} does not hold a number; put the last session's number into it") from None
+            raise UsageError(
+                f"{path} does not hold a number; put the last session's number into it"
+            ) from None
         temporary = path.with_suffix(".tmp")
         with temporary.open("w") as file:
             file.write(f"{last + 1}\n")

@@ -50,21 +50,43 @@ class Sink(Protocol):
     """
 
     def trade(
-        self, symbol: str, price: float, size: float, side: int, ts_event_ns: int,
-        venue_id: str | int | None, seq: int | None,
+        self,
+        symbol: str,
+        price: float,
+        size: float,
+        side: int,
+        ts_event_ns: int,
+        venue_id: str | int | None,
+        seq: int | None,
     ) -> None:
         """Take a trade; `side` is the aggressor's: BUY, SELL or NO_SIDE."""
 
     def quote(
-        self, symbol: str, bid: float, bid_size: float, ask: float, ask_size: float, ts_event_ns: int,
-        venue_id: str | int | None, seq: int | None,
+        self,
+        symbol: str,
+        bid: float,
+        bid_size: float,
+        ask: float,
+        ask_size: float,
+        ts_event_ns: int,
+        venue_id: str | int | None,
+        seq: int | None,
     ) -> None:
         """Take a top of book; a zero or NaN bid or ask is an empty side."""
 
     def both(
-        self, symbol: str, price: float, size: float, side: int,
-        bid: float, bid_size: float, ask: float, ask_size: float, ts_event_ns: int,
-        venue_id: str | int | None, seq: int | None,
+        self,
+        symbol: str,
+        price: float,
+        size: float,
+        side: int,
+        bid: float,
+        bid_size: float,
+        ask: float,
+        ask_size: float,
+        ts_event_ns: int,
+        venue_id: str | int | None,
+        seq: int | None,
     ) -> None:
         """Take a trade and the top of book in one tick."""
 

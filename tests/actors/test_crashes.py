@@ -78,7 +78,12 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...
 @pytest.mark.parametrize("prefix", ["connection", "normalizer", "detector", "writer", "monitor", ""])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_crash_at_any_instant_changes_nothing(
-    prefix: str, stage: str, seed: int, tmp_path: Path, make_world: MakeWorld, undisturbed: list[tuple[Any, ...]]
+    prefix: str,
+    stage: str,
+    seed: int,
+    tmp_path: Path,
+    make_world: MakeWorld,
+    undisturbed: list[tuple[Any, ...]],
 ) -> None:
     """Features and tables equal those of a run without the crashes."""
     world = make_world(seed)
@@ -90,7 +95,9 @@ def test_a_crash_at_any_instant_changes_nothing(
     assert stored(system) == undisturbed
 
 
-@pytest.mark.parametrize("kind", ["connection/f/0/A", "normalizer/f/0", "detector/f/A", "writer/s", "monitor"])
+@pytest.mark.parametrize(
+    "kind", ["connection/f/0/A", "normalizer/f/0", "detector/f/A", "writer/s", "monitor"]
+)
 def test_an_injected_fault_restarts_the_actor(
     kind: str, tmp_path: Path, make_world: MakeWorld, undisturbed: list[tuple[Any, ...]]
 ) -> None:

@@ -23,9 +23,7 @@ def prices(seed: int, count: int) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_every_tick_is_accounted_for_in_any_order(
-    seed: int, tmp_path: Path, make_world: MakeWorld
-) -> None:
+def test_every_tick_is_accounted_for_in_any_order(seed: int, tmp_path: Path, make_world: MakeWorld) -> None:
     """A drained system balances, and holds exactly what was sent."""
     with telling_seed(seed):
         system = System(make_world(seed), tmp_path)
@@ -38,6 +36,11 @@ def test_every_tick_is_accounted_for_in_any_order(
         assert account["total"]["received"] == 103
         assert account["total"]["duplicate"] == 1
         assert account["total"]["in_flight"] == 0
-        assert account["reasons"] == {"critical_z": 1, "crossed_market": 1, "malformed_json": 1, "repeated": 1}
+        assert account["reasons"] == {
+            "critical_z": 1,
+            "crossed_market": 1,
+            "malformed_json": 1,
+            "repeated": 1,
+        }
         assert account["total"]["stored"] == 99
         assert len(system.tables.origins()) == 102 == len(set(system.tables.origins()))

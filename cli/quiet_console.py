@@ -1,0 +1,23 @@
+"""A console for what is drawn beside the real work."""
+
+from typing import IO
+
+from rich.console import Console
+
+from cli.wording import tolerate
+
+
+class QuietConsole(Console):
+    """Escapes what the terminal cannot show, and raises BrokenPipeError if its reader is gone.
+
+    Rich by itself ends the process in the latter case, and fails in the former.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        tolerate(file)
+        super().__init__(file=file)
+
+    def on_broken_pipe(self) -> None:
+        """Write nothing from now on."""
+        self.quiet = True
+        raise BrokenPipeError
