@@ -15,7 +15,7 @@ from actors.port import Port
 from actors.slot import Slot, Transaction
 from core import frames, replies
 from core.backoff import Backoff
-from core.line import BUSY_SECONDS, TRY_AGAIN_LATER, LineState
+from core.line import BUSY_SECONDS, TRY_AGAIN_LATER, LineState, one_line
 from messages.ingestion import (
     BytesReceived,
     CheckAcknowledged,
@@ -46,6 +46,7 @@ ConnectionMessage = (
 )  # fmt: skip
 
 _WHILE_UP = ("stale", "acknowledge", "ping", "requests")
+MIN_CHECK_SECONDS = 0.1
 _REASONS = {1007: "malformed_json", 1009: "oversize"}
 
 
@@ -140,9 +141,11 @@ class ConnectionActor(Actor[LineState]):
                 left = self.slot.state.unacknowledged - {key}
                 tx.become(replace(self.slot.state, unacknowledged=left))
             case VenueRefused(text):
-                self._notice("subscription", f"the venue refused: {text}", tx)
+                self._notice("subscription", f"the venue refused: {one_line(text)}", tx)
             case VenueAskedToReconnect(text):
-                self._lose(f"the venue asked to reconnect: {text}", tx)
+                # One that comes late must not cut short the wait of a line that is down already.
+                if self.slot.state.transport is not None:
+                    self._lose(f"the venue asked to reconnect: {one_line(text)}", tx)
             case SendRequests():
                 self._send_requests(self.slot.state, tx)
             case SendPing():
@@ -187,8 +190,7 @@ class ConnectionActor(Actor[LineState]):
                 state.next_frame, clock.time_ns(),
             )  # fmt: skip
             tx.put(self._normalizer, reset)
-        tx.start_timer("stale", terms.stale_seconds, CheckStaleness())
-        tx.start_timer("acknowledge", terms.acknowledge_seconds, CheckAcknowledged())
+        tx.start_timer("stale", self._next_check(terms.stale_seconds), CheckStaleness())
         if self._dialect.ping is not None:
             tx.start_timer("ping", self._dialect.ping.every_seconds, SendPing())
         self._send_requests(begun, tx)
@@ -242,9 +244,8 @@ class ConnectionActor(Actor[LineState]):
                 self._write(state.transport, *answer, tx)
             if opcode == frames.CLOSE:
                 code, reason = replies.parse_close(body)
-                farewell = (
-                    f"the venue closed the connection ({code or 'no code'}{': ' + reason if reason else ''})"
-                )
+                words = f"{code or 'no code'}{': ' + one_line(reason) if reason else ''}"
+                farewell = f"the venue closed the connection ({words})"
                 at_least = BUSY_SECONDS if code == TRY_AGAIN_LATER else 0.0
         if reading.error is not None:
             farewell = f"the venue broke the WebSocket protocol: {reading.error}"
@@ -280,7 +281,10 @@ class ConnectionActor(Actor[LineState]):
     # Bytes out
 
     def _send_requests(self, state: LineState, tx: Transaction) -> None:
-        """Send as many requests as the venue's pace allows in a second; the rest a second later."""
+        """Send as many requests as the venue's pace allows in a second; the rest a second later.
+
+        Acknowledgements are waited for from the last one on.
+        """
         if state.transport is None:
             return
         pace = self._dialect.requests_per_second
@@ -288,8 +292,9 @@ class ConnectionActor(Actor[LineState]):
         for request in state.unsent[:now]:
             self._write(state.transport, frames.TEXT, request.text.encode(), tx)
         tx.become(replace(state, unsent=state.unsent[now:]))
+        tx.start_timer("acknowledge", self._terms.acknowledge_seconds, CheckAcknowledged())
         if state.unsent[now:]:
-            tx.start_timer("requests", 1.0, SendRequests())
+            tx.start_timer("requests", 1.0 if pace is None else max(1.0, 1.0 / pace), SendRequests())
 
     def _send_ping(self, tx: Transaction) -> None:
         ping, transport = self._dialect.ping, self.slot.state.transport
@@ -306,13 +311,23 @@ class ConnectionActor(Actor[LineState]):
         state, stale_seconds = self.slot.state, self._terms.stale_seconds
         if state.transport is None:
             return
-        quiet = self.slot.clock.monotonic() - state.last_data
-        if quiet < stale_seconds or any(gate.closed for gate in self._gates):
-            tx.start_timer("stale", max(0.1, stale_seconds - quiet), CheckStaleness())
+        now = self.slot.clock.monotonic()
+        if any(gate.closed for gate in self._gates):
+            # Nothing is read, so nothing can be seen: the time begins anew once the gate is open.
+            tx.become(replace(state, last_data=now))
+            tx.start_timer("stale", self._next_check(stale_seconds), CheckStaleness())
+            return
+        quiet = now - state.last_data
+        if quiet < stale_seconds:
+            tx.start_timer("stale", self._next_check(stale_seconds - quiet), CheckStaleness())
             return
         text = f"no market data on {self._terms.line} for {quiet:.0f} s; reconnecting"
         self._notice("stale_line", text, tx)
         self._lose(f"no market data for {quiet:.0f} s", tx)
+
+    def _next_check(self, left_seconds: float) -> float:
+        """Look often enough to see that a gate was closed for long."""
+        return max(MIN_CHECK_SECONDS, min(left_seconds, self._terms.stale_seconds / 10))
 
     def _check_acknowledged(self, tx: Transaction) -> None:
         left = self.slot.state.unacknowledged

@@ -7,6 +7,7 @@ never waits behind a read and no thread exists only to shovel bytes.
 import contextlib
 import selectors
 import socket
+from threading import Lock
 from typing import Any, Final
 
 from actors.gate import Gate
@@ -15,6 +16,8 @@ from actors.transport import Ended, Transport
 from messages.ingestion import BytesReceived, TransportLost
 
 READ_BUDGET_BYTES: Final = 256 * 1024
+LONGEST_WAIT_SECONDS: Final = 3600.0
+"""A selector takes no wait of weeks, which a venue's Retry-After may well ask for."""
 
 
 class ConnectionPort(Port):
@@ -30,6 +33,8 @@ class ConnectionPort(Port):
         self._watched: Transport | None = None
         self._watched_fd = -1
         self._watched_events = 0
+        self._waking = Lock()
+        self._closed = False
         slot.mailbox.listen(self._wake)
 
     def poll_source(self) -> BytesReceived | TransportLost | None:
@@ -49,7 +54,8 @@ class ConnectionPort(Port):
         if self.slot.mailbox.has_control() or (transport is not None and self.open and transport.pending()):
             return
         due = self.slot.next_due()
-        seconds = None if due is None else max(0.0, due - self.slot.clock.monotonic())
+        now = self.slot.clock.monotonic()
+        seconds = None if due is None else min(max(0.0, due - now), LONGEST_WAIT_SECONDS)
         for key, events in self._selector.select(seconds):
             if key.fileobj is self._wake_reader:
                 self._drain_wakes()
@@ -57,11 +63,15 @@ class ConnectionPort(Port):
                 transport.flush()
 
     def close(self) -> None:
-        """Let go of the selector and the wake-up descriptor; the socket stays with the slot."""
-        self.slot.mailbox.listen(None)
-        self._selector.close()
-        self._wake_reader.close()
-        self._wake_writer.close()
+        """Let go of the selector and the wake-up descriptor; the socket stays with the slot.
+
+        The mailbox goes on calling whoever listens: that may be the port of a replacement by now.
+        """
+        with self._waking:
+            self._closed = True
+            self._selector.close()
+            self._wake_reader.close()
+            self._wake_writer.close()
 
     def _watch(self, transport: Transport | None) -> None:
         """Have the selector wait for what the transport wants now."""
@@ -81,9 +91,11 @@ class ConnectionPort(Port):
             self._selector.register(self._watched_fd, events)
 
     def _wake(self) -> None:
-        # A full buffer means that a wake-up is already on its way; a closed one, that nobody waits.
-        with contextlib.suppress(BlockingIOError, OSError):
-            self._wake_writer.send(b"\0")
+        # Locked, since a descriptor that is closed meanwhile may be another socket's by now. A full
+        # buffer means that a wake-up is already on its way.
+        with self._waking, contextlib.suppress(BlockingIOError):
+            if not self._closed:
+                self._wake_writer.send(b"\0")
 
     def _drain_wakes(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -13,12 +13,14 @@ from core.errors import TapelineError
 class DialFailed(TapelineError):
     """The connection could not be made; the text says why in one line and holds no secret.
 
-    `retry_after_seconds` is how long the server asks us to stay away, None if it did not say.
+    `retry_after_seconds` is how long the server asks us to stay away, None if it did not say. `busy`:
+    it has had too many requests.
     """
 
-    def __init__(self, text: str, retry_after_seconds: float | None = None) -> None:
+    def __init__(self, text: str, retry_after_seconds: float | None = None, *, busy: bool = False) -> None:
         super().__init__(text)
         self.retry_after_seconds = retry_after_seconds
+        self.busy = busy
 
 
 def failure(error: Exception, place: str) -> DialFailed:
@@ -54,7 +56,8 @@ def refused(status: int | None, headers: Mapping[str, str], place: str) -> DialF
     named = f"HTTP {status} {_phrase(status)}".rstrip()
     if 300 <= status < 400:
         return DialFailed(f"{place} answered {named}: redirects are not followed, give the URL they lead to")
-    return DialFailed(f"{place} answered {named}", _retry_after_seconds(headers))
+    busy = status == HTTPStatus.TOO_MANY_REQUESTS
+    return DialFailed(f"{place} answered {named}", _retry_after_seconds(headers), busy=busy)
 
 
 def _phrase(status: int) -> str:

@@ -8,6 +8,7 @@ import pykka
 from actors.address import Address
 from actors.dial_failures import DialFailed as Failure
 from actors.transport import Transport
+from core.line import BUSY_SECONDS
 from messages.ingestion import Dialed, DialFailed
 
 Dial = Callable[[], Transport]
@@ -32,9 +33,16 @@ class DialerActor(pykka.ThreadingActor):
         try:
             answer: Dialed | DialFailed = Dialed(self._token, self._dial())
         except Failure as failure:
-            answer = DialFailed(self._token, str(failure), failure.retry_after_seconds or 0.0)
+            answer = DialFailed(self._token, str(failure), _wait_of(failure))
         self._connection.tell(answer)
         self.stop()
+
+
+def _wait_of(failure: Failure) -> float:
+    """Say how long the venue wants to be left alone; one that is busy and gives no time, for a while."""
+    if failure.retry_after_seconds is not None:
+        return failure.retry_after_seconds
+    return BUSY_SECONDS if failure.busy else 0.0
 
 
 def start_dialer(dial: Dial) -> StartDialer:

@@ -31,14 +31,21 @@ class Gate:
 
     def open(self, reason: Hashable) -> None:
         """Take a reason back."""
+        if self.release(reason):
+            self.announce()
+
+    def release(self, reason: Hashable) -> bool:
+        """Take a reason back without a word; tell whether that opened the gate."""
         with self._lock:
             if reason not in self._reasons:
-                return
+                return False
             self._reasons.discard(reason)
-            opened = not self._reasons
-        if opened:
-            for listener in self._listeners:
-                listener()
+            return not self._reasons
+
+    def announce(self) -> None:
+        """Call the listeners; they look for themselves whether the gate is still open."""
+        for listener in self._listeners:
+            listener()
 
 
 class Budget:
@@ -64,8 +71,19 @@ class Budget:
     def take(self, nbytes: int) -> None:
         """Count bytes that a mailbox now holds; negative ones were let go of."""
         with self._lock:
-            before, self._used = self._used > self._limit, self._used + nbytes
-            after = self._used > self._limit
-        if before != after:
-            for gate in self._gates:
-                (gate.close if after else gate.open)(self)
+            before = self.exceeded
+            self._used += nbytes
+            opened = self._turn(before)
+        # Without the lock: whoever is woken may take bytes at once.
+        for gate in opened:
+            gate.announce()
+
+    def _turn(self, before: bool) -> list[Gate]:
+        """Close or open the gates where the limit was passed, before another thread passes it again."""
+        if before == self.exceeded:
+            return []
+        if before:
+            return [gate for gate in self._gates if gate.release(self)]
+        for gate in self._gates:
+            gate.close(self)
+        return []

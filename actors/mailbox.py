@@ -40,7 +40,8 @@ class _Account:
     def __init__(self) -> None:
         self.entries: deque[_Entry] = deque()
         self.weight = 0
-        self.shed_at: _Entry | None = None
+        self.shed_at: dict[tuple[str, str], _Entry] = {}
+        """Where the last loss of a sender's line stands. Several lines may share a key."""
 
 
 class Mailbox:
@@ -76,7 +77,7 @@ class Mailbox:
         """Put a message into the control lane."""
         with self._condition:
             self._control.append(message)
-            self._condition.notify()
+            self._condition.notify_all()
         self._tell_listener()
 
     def put_data(self, message: Any) -> None:
@@ -89,13 +90,14 @@ class Mailbox:
                 self._stretch += 1
             else:
                 self._charge(entry, entry.key)
-            self._condition.notify()
+            self._condition.notify_all()
         self._tell_listener()
 
     def notify(self) -> None:
         """Wake the reader: something that it waits for besides messages has changed."""
         with self._condition:
-            self._condition.notify()
+            # All: beside the reader there may be one that was replaced while it waited.
+            self._condition.notify_all()
         self._tell_listener()
 
     def take_control(self) -> Any | None:
@@ -156,8 +158,10 @@ class Mailbox:
         """Forget everything that waits."""
         with self._condition:
             self._control.clear()
+            for entry in self._data:
+                if entry.key is not None and entry.message is not None:
+                    self._discharge(entry)
             self._data.clear()
-            self._accounts.clear()
             self._empty_places = 0
 
     def _tell_listener(self) -> None:
@@ -187,7 +191,8 @@ class Mailbox:
         account = self._accounts[entry.key]
         account.entries.popleft()
         self._let_go(account, entry)
-        if not account.entries and (account.shed_at is None or account.shed_at.message is None):
+        if not account.entries:
+            # Losses stand before what is left, so they are gone as well.
             del self._accounts[entry.key]
 
     def _let_go(self, account: _Account, entry: _Entry) -> None:
@@ -204,15 +209,15 @@ class Mailbox:
         entry = account.entries.popleft()
         self._let_go(account, entry)
         shed: Shed = entry.message.shed()
-        earlier = account.shed_at
-        if earlier is not None and earlier.stretch == entry.stretch and _is_merged(earlier.message, shed):
+        earlier = account.shed_at.get((shed.sender, shed.line))
+        if earlier is not None and earlier.stretch == entry.stretch and earlier.message is not None:
             earlier.message = earlier.message.merged(shed)
             entry.message = None
             self._empty_places += 1
             self._compact()
         else:
             entry.message, entry.key = shed, None
-            account.shed_at = entry
+            account.shed_at[shed.sender, shed.line] = entry
 
     def _compact(self) -> None:
         """Keep the lane from filling with empty places while nobody reads it; amortised O(1)."""
@@ -224,8 +229,3 @@ class Mailbox:
         while self._data and self._data[0].message is None:
             self._data.popleft()
             self._empty_places -= 1
-
-
-def _is_merged(earlier: Shed | None, later: Shed) -> bool:
-    """Tell whether a loss can be told with an earlier one, which may have been taken meanwhile."""
-    return earlier is not None and (earlier.sender, earlier.line) == (later.sender, later.line)

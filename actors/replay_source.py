@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from core.errors import UsageError
 from messages.ingestion import Frames
 from messages.replaying import CaptureEnded, CaptureRead
 from stores.captures import CaptureLine
@@ -30,6 +31,7 @@ class ReplaySource:
         self._targets = targets
         self._session = session
         self._speed = speed
+        self._error = ""
         self._next = next(lines, None)
         self._first_ns = self._next.ts_recv_ns if self._next else 0
         self._began: float | None = None
@@ -51,15 +53,27 @@ class ReplaySource:
             return None
         if self._next is None:
             self.ended = True
-            return CaptureEnded()
+            return CaptureEnded(self._error)
         chunk: dict[str, list[CaptureLine]] = {}
         count = 0
         while self._next is not None and count < CHUNK_FRAMES and self.due_in(now) <= 0.0:
             chunk.setdefault(self._next.venue, []).append(self._next)
-            self._next = next(self._lines, None)
+            self._next = self._next_line()
             count += 1
         self._read += count
         return CaptureRead(tuple(map(self._frames_of, chunk.items())), self._read) if count else None
+
+    def end(self) -> None:
+        """Give nothing more."""
+        self.ended = True
+
+    def _next_line(self) -> CaptureLine | None:
+        """Read on; a file that cannot be read any more ends the captures, behind what was read."""
+        try:
+            return next(self._lines, None)
+        except UsageError as error:
+            self._error = str(error)
+            return None
 
     def _frames_of(self, item: tuple[str, list[CaptureLine]]) -> Frames:
         venue, lines = item

@@ -65,10 +65,14 @@ class ReplayerActor(Actor[ReplaySource]):
                 for part in frames:
                     self._put(part, tx)
                 tx.do(lambda: self._progress(lines))
-            case CaptureEnded():
+            case CaptureEnded(error):
+                if error:
+                    self.notice(tx, "capture", None, None, error)
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, LinesDone(self.slot.name))
             case Drain():
+                # Frames behind this message would be read by nobody.
+                tx.do(self.slot.state.end)
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))
             case _:

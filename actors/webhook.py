@@ -1,5 +1,6 @@
 """Posts alerts to an HTTP endpoint, in an actor of its own since that blocks."""
 
+import logging
 from dataclasses import asdict
 from typing import Any, assert_never
 
@@ -13,6 +14,9 @@ from messages.observation import Post, Posted
 from messages.supervision import Drain, Drained
 
 WebhookMessage = Post | Drain
+
+# Its warnings quote the URL.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class WebhookActor(Actor[None]):
@@ -46,8 +50,14 @@ class WebhookActor(Actor[None]):
         """Post; the text of a failure names its kind only, since the URL may hold a secret."""
         try:
             answer = self._pool.request(
-                "POST", self._url, body=body, headers={"content-type": "application/json"}
+                "POST",
+                self._url,
+                body=body,
+                headers={"content-type": "application/json"},
+                preload_content=False,
             )
+            # What it says besides its status may be broken or never end; nobody reads it.
+            answer.close()
         except urllib3.exceptions.HTTPError as error:
             cause = getattr(error, "reason", None) or error
             return f"the alert could not be posted: {type(cause).__name__}"

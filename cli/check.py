@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from cli.destination import destination
 from core.errors import SettingsError
 from core.settings_loading import load
 from core.settings_text import effective
@@ -20,10 +21,9 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str] = os.environ) 
         for line in _placed(error.errors, arguments.config):
             print(line, file=sys.stderr)
         return 2
-    # TOML is UTF-8, whatever the terminal's encoding.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(effective(settings).encode())
-    sys.stdout.buffer.flush()
+    with destination(None) as file:
+        # TOML is UTF-8, whatever the terminal's encoding.
+        file.write(effective(settings).encode())
     return 0
 
 

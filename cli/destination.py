@@ -1,5 +1,6 @@
-"""Where a query's answer goes: to standard output, or to a file that is replaced once all is there."""
+"""Where output goes: to standard output, or to a file that is replaced once all is there."""
 
+import errno
 import os
 import secrets
 import stat
@@ -7,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from core.errors import UsageError
 from core.suggest import quote
@@ -17,7 +18,8 @@ from core.suggest import quote
 def destination(output: Path | None) -> Iterator[BinaryIO]:
     """Give where to write; a file appears, or replaces an older one, only once the block has ended well.
 
-    UsageError where it cannot be written to. A pipe that was closed is a BrokenPipeError.
+    None is standard output. UsageError where it cannot be written to; a pipe that its reader has closed
+    is a BrokenPipeError.
     """
     try:
         if output is None:
@@ -35,10 +37,20 @@ def destination(output: Path | None) -> Iterator[BinaryIO]:
         raise UsageError(f"cannot write to {name}: {error.strerror or error}") from None
 
 
+def is_terminal() -> bool:
+    """Tell whether standard output goes to a terminal."""
+    stdout: TextIO | None = sys.stdout
+    return stdout is not None and stdout.isatty()
+
+
 def _standard_output() -> Iterator[BinaryIO]:
-    sys.stdout.flush()
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
+    # None where the program was started with standard output closed.
+    stdout: TextIO | None = sys.stdout
+    if stdout is None:
+        raise OSError(errno.EBADF, "it is closed")
+    stdout.flush()
+    yield stdout.buffer
+    stdout.buffer.flush()
 
 
 def _is_special(path: Path) -> bool:
@@ -49,6 +61,8 @@ def _replaced(path: Path) -> Iterator[BinaryIO]:
     unfinished = path.with_name(f".tapeline-{secrets.token_hex(8)}.part")
     try:
         with unfinished.open("xb") as file:
+            if path.exists():
+                unfinished.chmod(stat.S_IMODE(path.stat().st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())

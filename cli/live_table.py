@@ -112,7 +112,7 @@ def _heights(height: int | None, pipeline: int, symbols: int, alerts: int) -> tu
     """Share the rows out: the middle block with its border, symbols, alerts."""
     if height is None:
         return max(BLOCK_ROWS, pipeline + 2), symbols, alerts
-    block = max(BLOCK_ROWS, min(pipeline + 2, height // 2))
+    block = max(BLOCK_ROWS, min(pipeline + 2, height // 3))
     # Less the header, two borders and the symbols' headings.
     room = height - block - 6
     for_symbols = max(SYMBOLS_AT_LEAST, room - max(1, min(alerts, ALERTS_AT_LEAST)))

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from cli.destination import destination
+from cli.destination import destination, is_terminal
 from cli.output import csv, json_lines, parquet
 from cli.table import table
 from cli.times import point_ns
@@ -27,28 +27,37 @@ from stores.store import Query
 
 TERMINAL_ROWS: Final = 50
 MINUTE_NS: Final = 60 * 10**9
+INTERRUPTED: Final = 130
+"""The exit status that shells give a program ended by Ctrl-C."""
 _WRITERS: Final = {"table": table, "csv": csv, "json": json_lines, "parquet": parquet}
 _SUFFIXES: Final = {
-    ".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet", ".txt": "table",
-}  # fmt: skip
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".txt": "table",
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer a query; 0 also where nothing was found, 1 where the store cannot be read."""
-    on_terminal = arguments.output is None and sys.stdout.isatty()
+    """Answer a query; give 0 also where nothing was found, 1 where the store cannot be read."""
+    on_terminal = arguments.output is None and is_terminal()
     settings = load(arguments.config, arguments.set, os.environ)
     store = choose(settings.stores, arguments.store)
     query = build(arguments, time.time_ns(), on_terminal)
     form = choose_format(arguments.format, arguments.output, on_terminal)
     try:
         count = _answer(_terms(settings, store), query, form, arguments.output, on_terminal)
-    except (StoreError, MemoryError) as error:
-        if isinstance(error, UsageError):
-            raise
-        print(f"tapeline: store {store.name}: {error or 'out of memory'}", file=sys.stderr)
+    except UsageError:
+        raise
+    except StoreError as error:
+        print(f"tapeline: store {store.name}: {error}", file=sys.stderr)
         return 1
-    if hint := comment(query, count, settings, store, limited=on_terminal and arguments.limit is None):
-        print(hint, file=sys.stderr)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if words := comment(query, count, settings, store, cut=on_terminal and arguments.limit is None):
+        print(f"tapeline: {words}", file=sys.stderr)
     return 0
 
 
@@ -57,17 +66,14 @@ def choose(stores: Sequence[Store], name: str | None) -> Store:
     for store in stores:
         if name in (None, store.name):
             return store
-    raise UsageError(
-        f"--store: there is no {quote(str(name))}; known are {', '.join(s.name for s in stores)}"
-    )
+    known = ", ".join(store.name for store in stores)
+    raise UsageError(f"--store: there is no {quote(str(name))}; known are {known}")
 
 
 def choose_format(given: str | None, output: Path | None, on_terminal: bool) -> str:
     """Give the format that was asked for, else the one the file's name ends in, else what suits the place."""
     if given == "parquet" and on_terminal:
-        raise UsageError(
-            "--format parquet is nothing for a terminal: name a file with --output, or use a pipe"
-        )
+        raise UsageError("--format parquet is nothing for a terminal: use --output FILE or a pipe")
     if given or output is None:
         return given or ("table" if on_terminal else "csv")
     return _SUFFIXES.get(output.suffix.lower(), "csv")
@@ -94,31 +100,30 @@ def build(arguments: argparse.Namespace, now_ns: int, on_terminal: bool) -> Quer
     )
 
 
-def comment(query: Query, count: int, settings: Settings, store: Store, *, limited: bool) -> str | None:
-    """Give what there is to say about how many rows were found; None where nothing is."""
+def comment(query: Query, count: int, settings: Settings, store: Store, *, cut: bool) -> str | None:
+    """Give what there is to say about how many rows were found; None where nothing is.
+
+    `cut`: the limit is ours and not the user's.
+    """
     if count:
-        more = limited and count == query.limit
-        return f"the last {count} rows; --limit or --output gives more" if more else None
-    asked = [
-        f"{name} {quote(value)}"
-        for name, value in (("venue", query.venue), ("symbol", query.symbol))
-        if value
-    ]
-    when = ["this time"] if query.start_ns is not None or query.end_ns is not None else []
-    of = f" of {', '.join([*asked, *when])}" if asked or when else ""
+        is_full = cut and count == query.limit
+        return f"these are the last {count} rows; --limit or --output gives more" if is_full else None
+    asked = {"venue": query.venue, "symbol": query.symbol}
+    limits = [f"{name} {quote(value)}" for name, value in asked.items() if value is not None]
+    if query.start_ns is not None or query.end_ns is not None:
+        limits.append("this time")
+    of = f" of {', '.join(limits)}" if limits else ""
     return f"no {query.table}{of} in store {store.name} ({settings.location(store)}){_meant(query, settings)}"
 
 
 def _meant(query: Query, settings: Settings) -> str:
     """Point to what is configured and spelled nearly so."""
-    known = {
-        "venue": (query.venue, [feed.venue for feed in settings.feeds]),
-        "symbol": (query.symbol, [symbol for feed in settings.feeds for symbol in feed.symbols]),
-    }
+    venues: list[str] = [feed.venue for feed in settings.feeds]
+    symbols = [symbol for feed in settings.feeds for symbol in feed.symbols]
     near = [
         word
-        for asked, words in known.values()
-        if asked is not None and asked not in words and (word := nearest(asked, words))
+        for asked, known in ((query.venue, venues), (query.symbol, symbols))
+        if asked is not None and asked not in known and (word := nearest(asked, known))
     ]
     return f"; did you mean {' and '.join(map(quote, near))}?" if near else ""
 

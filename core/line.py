@@ -12,6 +12,11 @@ TRY_AGAIN_LATER: Final = 1013
 """The close code with which a server asks for that (IANA's registry of RFC 6455 close codes)."""
 
 
+def one_line(text: str) -> str:
+    """Give a venue's words without line breaks and other characters that a terminal would act on."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 @dataclass(frozen=True, slots=True)
 class LineState:
     """One line, across all its connections and incarnations of the actor."""

@@ -17,3 +17,6 @@ class CaptureRead:
 @dataclass(frozen=True, slots=True)
 class CaptureEnded:
     """Every capture was read to its end."""
+
+    error: str = ""
+    """Why not to its end, in one line: a file changed while it was read."""

@@ -29,7 +29,8 @@ class DataDirectory:
             lock = (self.path / "lock").open("a+")
         except OSError as error:
             raise UsageError(
-                f"the data directory {self.path} cannot be written: {error.strerror}; set data_dir to one that can"
+                f"the data directory {self.path} cannot be written: {error.strerror}; "
+                "set data_dir to one that can"
             ) from None
         tries = max(1, round(wait_seconds / _RETRY_SECONDS))
         for attempt in range(tries):
@@ -43,7 +44,8 @@ class DataDirectory:
             owner = _owner(lock)
             lock.close()
             raise UsageError(
-                f"another supervisor{owner} uses the data directory {self.path}; stop it, or set data_dir to another one"
+                f"another supervisor{owner} uses the data directory {self.path}; "
+                "stop it, or set data_dir to another one"
             )
         lock.truncate(0)
         lock.write(str(os.getpid()))

@@ -8,6 +8,7 @@ import pytest
 
 from actors.base import Injected
 from core.records import TickBlock
+from core.scoring import score
 from messages.supervision import InjectFault
 from tests.support.harness import World, telling_seed
 from tests.support.system import System, trade
@@ -117,16 +118,12 @@ def test_only_the_tick_that_kills_its_handler_becomes_a_dead_letter(
     tmp_path: Path, make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block is tried again tick by tick; the others are stored as if nothing had happened."""
-    from actors import detector
-
-    score = detector.score
-
     def poisoned(state: Any, block: TickBlock, rules: Any) -> Any:
         if 13.0 in block.price:
             raise ZeroDivisionError("thirteen")
         return score(state, block, rules)
 
-    monkeypatch.setattr(detector, "score", poisoned)
+    monkeypatch.setattr("actors.detector.score", poisoned)
     world = make_world(2)
     system = System(world, tmp_path)
     system.begin()

@@ -13,9 +13,7 @@ MakeWorld = Callable[[int], World]
 
 def prices(seed: int, count: int) -> list[dict[str, object]]:
     """Give trades of two symbols with a duplicate, a gap, a spike and a crossed quote among them."""
-    ticks: list[dict[str, object]] = []
-    for i in range(1, count):
-        ticks.append(trade("A" if i % 2 else "B", 100 + (i * 7 % 13) / 10, i // 2))
+    ticks = [trade("A" if i % 2 else "B", 100 + (i * 7 % 13) / 10, i // 2) for i in range(1, count)]
     ticks.append(ticks[-1])
     ticks.append({"symbol": "A", "bid": 10, "ask": 9})
     ticks.append(trade("A", 500.0, count))

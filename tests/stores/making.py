@@ -41,10 +41,12 @@ def block(n: int = 1, **given: Any) -> ScoredBlock:
 
     times = NOON_NS + np.arange(n)
     ticks = TickBlock(
-        feed=given.get("feed", "spot"), venue=given.get("venue", "demo"), symbol=given.get("symbol", "BTC-USD"),
-        session=given.get("session", 1), line=given.get("line", "spot/0/A"),
+        feed=given.get("feed", "spot"), venue=given.get("venue", "demo"),
+        symbol=given.get("symbol", "BTC-USD"), session=given.get("session", 1),
+        line=given.get("line", "spot/0/A"),
         kind=column("kind", TRADE, np.int8),
-        ts_event_ns=column("ts_event_ns", times, np.int64), ts_recv_ns=column("ts_recv_ns", times + 5, np.int64),
+        ts_event_ns=column("ts_event_ns", times, np.int64),
+        ts_recv_ns=column("ts_recv_ns", times + 5, np.int64),
         price=floats("price", 100.0), size=floats("size", 1.0), side=column("side", NO_SIDE, np.int8),
         bid=floats("bid"), bid_size=floats("bid_size"), ask=floats("ask"), ask_size=floats("ask_size"),
         venue_id=given["venue_id"] if "venue_id" in given else freeze(np.full(n, NO_ID, np.int64)),
@@ -71,8 +73,8 @@ def part(n: int = 3, number: int = 0, feeds: Sequence[str] | None = None, **give
 def malformed(**given: Any) -> Malformed:
     """Make a record that could not become a tick."""
     fields = {
-        "feed": "spot", "venue": "demo", "symbol": None, "reason": "bad_type", "raw": b"\xff{", "ts_recv_ns": NOON_NS,
-        "session": 1, "line": "spot/0/A", "frame": 7, "item": 0,
+        "feed": "spot", "venue": "demo", "symbol": None, "reason": "bad_type", "raw": b"\xff{",
+        "ts_recv_ns": NOON_NS, "session": 1, "line": "spot/0/A", "frame": 7, "item": 0,
     }  # fmt: skip
     return Malformed(**{**fields, **given})
 
@@ -89,8 +91,8 @@ def gap(**given: Any) -> Gap:
 def alert(**given: Any) -> Alert:
     """Make an alert."""
     fields = {
-        "ts_ns": NOON_NS, "kind": "gap", "feed": "spot", "symbol": None, "actor": "normalizer", "text": "a gap",
-        "held_back": 0,
+        "ts_ns": NOON_NS, "kind": "gap", "feed": "spot", "symbol": None, "actor": "normalizer",
+        "text": "a gap", "held_back": 0,
     }  # fmt: skip
     return Alert(**{**fields, **given})
 

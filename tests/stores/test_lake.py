@@ -1,5 +1,6 @@
 """What is the lake's own: shutting predecessors out, unknown outcomes, versions, upkeep, faults."""
 
+import datetime
 import os
 import shutil
 import threading
@@ -190,7 +191,7 @@ def test_large_files_are_left_alone_and_the_bound_on_bytes_is_kept(root: str) ->
 def old_lake(root: str) -> None:
     """Make a lake as a version before the first would have: a column less, and no version."""
     rows = ticks(2).drop_columns(["volatility"])
-    dated = rows.append_column("date", pa.array([date for date, _ in by_date("ticks", rows)] * 2, pa.date32()))
+    dated = rows.append_column("date", pa.array([datetime.date(2023, 11, 14)] * 2, pa.date32()))
     write_deltalake(f"{root}/ticks", dated, partition_by=["date"])
 
 

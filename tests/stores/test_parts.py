@@ -1,5 +1,7 @@
 """Parts of batches, and whose rows they hold."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_runs_say_whose_each_row_is(names: list[str]) -> None:
     runs = runs_of(names)
     assert spread(runs) == names
     assert all(count > 0 for _, count in runs)
-    assert all(left[0] != right[0] for left, right in zip(runs, runs[1:], strict=False))
+    assert all(left[0] != right[0] for left, right in pairwise(runs))
     assert tally(runs) == {name: names.count(name) for name in set(names)}
 
 

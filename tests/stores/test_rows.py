@@ -40,7 +40,8 @@ def blocks(draw: st.DrawFn) -> ScoredBlock:
     ids = column(moments) if whole else column(st.none() | st.text(max_size=3))
     verdicts = column(st.integers(0, 2))
     return block(
-        n, symbol=draw(st.text(max_size=3)), session=draw(st.integers(-(2**62), 2**62)), kind=column(st.integers(0, 2)),
+        n, symbol=draw(st.text(max_size=3)), session=draw(st.integers(-(2**62), 2**62)),
+        kind=column(st.integers(0, 2)),
         side=column(st.integers(-1, 1)), ts_event_ns=column(moments), verdict=verdicts,
         reason=[draw(st.integers(1, 2)) if verdict == 2 else 0 for verdict in verdicts],
         venue_id=np.array(ids, np.int64 if whole else object),
@@ -54,7 +55,7 @@ def plain_rows(scored: ScoredBlock) -> list[dict[str, Any]]:
     for i in range(len(scored)):
         t, s = scored.ticks, scored.scores
         identity = t.venue_id[i]
-        row = {
+        row: dict[str, Any] = {
             "venue": t.venue, "symbol": t.symbol, "kind": KINDS[t.kind[i]], "side": SIDES[int(t.side[i])],
             "ts_event_ns": None if t.ts_event_ns[i] == NO_TIME else int(t.ts_event_ns[i]),
             "ts_recv_ns": int(t.ts_recv_ns[i]),
@@ -70,6 +71,7 @@ def plain_rows(scored: ScoredBlock) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.slow
 @given(st.lists(blocks(), max_size=4))
 def test_scored_rows_are_those_made_one_by_one(scored: list[ScoredBlock]) -> None:
     ticks, rejects = scored_rows(scored)

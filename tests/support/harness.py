@@ -31,6 +31,8 @@ class World:
         self.actors: dict[str, Actor[Any]] = {}
         self.slots: dict[str, Slot[Any]] = {}
         self.steps = 0
+        self.frozen: set[str] = set()
+        """Names of actors that hang: they handle nothing."""
 
     def start(
         self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]
@@ -83,7 +85,7 @@ class World:
 
     def _run_once(self, actor: Actor[Any]) -> bool:
         """Let Pykka's loop handle one message of an actor."""
-        if actor.actor_stopped.is_set():
+        if actor.actor_stopped.is_set() or actor.slot.name in self.frozen:
             return False
         inbox: Any = actor.actor_inbox
         envelope = inbox.poll()
@@ -102,7 +104,9 @@ class World:
         dues = [
             due
             for name, slot in self.slots.items()
-            if (due := slot.next_due()) is not None and not self.actors[name].actor_stopped.is_set()
+            if (due := slot.next_due()) is not None
+            and name not in self.frozen
+            and not self.actors[name].actor_stopped.is_set()
         ]
         if not dues:
             return False
