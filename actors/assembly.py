@@ -52,6 +52,7 @@ class Assembly:
         self._failpoint = failpoint
         self._blocking = blocking
         self._gates = {feed: Gates() for feed in feeds}
+        self._routes: dict[str, set[str]] = {}
         self._budget = Budget(settings.actors.mailbox_total_mb * MB)
         for feed in blocking:
             self._budget.hold(self._gates[feed].frames)
@@ -107,9 +108,14 @@ class Assembly:
         detectors = self.settings.actors.detectors
         return None if isinstance(detectors, str) else detectors
 
-    def detector(self, feed: str, symbol: str, symbols: int) -> ChildSpec:
-        """Give the detector of a symbol, registering it if it is new; `symbols` there are in all."""
+    def detector(self, feed: str, symbol: str, normalizer: str, symbols: int) -> ChildSpec:
+        """Give the detector of a symbol that comes from a normalizer, registering it if it is new.
+
+        `symbols` there are in all; they share the memory for recent ticks.
+        """
         name = detector_name(feed, symbol, self.shards)
+        routes = self._routes.setdefault(name, set())
+        routes.add(normalizer)
         if name in self.specs:
             return self.specs[name]
         feeds = (feed,) if self.shards is None else tuple(self.feeds)
@@ -120,16 +126,11 @@ class Assembly:
             DetectorActor,
             Beyond.PARK if self.shards is None else Beyond.ESCALATE,
             rules=scoring_rules(self.settings),
-            sources=self._normalizers_of(feeds),
+            sources=lambda: frozenset(routes),
             writers=tuple(self.writers.values()),
             recent_ticks=actors.recent_ticks,
             recent_bytes=actors.recent_total_mb * MB // max(1, symbols),
             gates=tuple(self._gates[each].rows for each in feeds if each in self._blocking),
-        )
-
-    def _normalizers_of(self, feeds: tuple[str, ...]) -> frozenset[str]:
-        return frozenset(
-            spec.name for spec in self.of_kind("normalizer") if spec.arguments["terms"].feed in feeds
         )
 
 

@@ -1,6 +1,6 @@
 """Signal processing: scores the blocks of its symbols, one compiled pass a block."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, assert_never
@@ -50,7 +50,7 @@ class DetectorActor(Actor[DetectorState]):
         slot: Slot[DetectorState],
         *,
         rules: ScoringRules,
-        sources: frozenset[str],
+        sources: Callable[[], frozenset[str]],
         writers: Sequence[Address[Any]],
         recent_ticks: int,
         recent_bytes: int,
@@ -64,7 +64,7 @@ class DetectorActor(Actor[DetectorState]):
 
     def senders(self) -> frozenset[str]:
         """The normalizers."""
-        return self._sources
+        return self._sources()
 
     def onward(self) -> Sequence[Address[Any]]:
         """The writers."""

@@ -1,6 +1,6 @@
 """Stands in for a detector that failed beyond its intensity: its ticks become dead letters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actors.address import Address
@@ -17,7 +17,12 @@ class ParkedActor(Actor[Any]):
     """Sits in the slot of the parked child, so that its mailbox does not grow and the ledger balances."""
 
     def __init__(
-        self, slot: Slot[Any], *, sources: frozenset[str], writers: Sequence[Address[Any]], error: str
+        self,
+        slot: Slot[Any],
+        *,
+        sources: Callable[[], frozenset[str]],
+        writers: Sequence[Address[Any]],
+        error: str,
     ) -> None:
         super().__init__(slot, graves=writers)
         self._sources = sources
@@ -26,7 +31,7 @@ class ParkedActor(Actor[Any]):
 
     def senders(self) -> frozenset[str]:
         """The normalizers."""
-        return self._sources
+        return self._sources()
 
     def onward(self) -> Sequence[Address[Any]]:
         """The writers."""

@@ -142,7 +142,7 @@ class SupervisorActor(Actor[SupervisorState]):
 
     def _add_detector(self, want: WantDetector, tx: Transaction) -> None:
         known = len(self.slot.state.children)
-        spec = self._assembly.detector(want.feed, want.symbol, known)
+        spec = self._assembly.detector(want.feed, want.symbol, want.normalizer, known)
         if spec.name not in self.slot.state.children:
             child = self.slot.state.children[spec.name] = Child(spec)
             self._start(child, tx)

@@ -149,7 +149,7 @@ def _add_detectors(assembly: Assembly, plan: FeedPlan, normalizers: Mapping[str,
     count = sum(len(feed.symbols) for feed in assembly.settings.feeds)
     for line in plan.lines:
         for symbol in line.symbols:
-            spec = assembly.detector(plan.feed, symbol, count)
+            spec = assembly.detector(plan.feed, symbol, line.normalizer, count)
             normalizers[line.normalizer].state.detectors[symbol] = spec.slot.address
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 from rich import box
@@ -36,6 +37,7 @@ STYLES: Final = {
 BREAKER_STYLES: Final = {"closed": "green", "half-open": "yellow", "open": "bold red"}
 ALERT_STYLES: Final = {"breaker": "red", "parked": "red", "shed": "red", "reject": "magenta", "warn": "dim"}
 LABEL_CHARACTERS: Final = 8
+LEDGER_WIDTH: Final = 44
 FRAME_LABELS: Final = {"shed_frames": "  shed", "in_flight_frames": "  in flight"}
 
 
@@ -166,7 +168,7 @@ def _labelled(label: str, name: str = "") -> Text:
 
 
 def ledger_panel(status: Mapping[str, Any], height: int) -> Panel:
-    """Give the ledger: sources and frames on the left, places on the right."""
+    """Give the ledger, as wide as its numbers ask for: sources and frames on the left, places on the right."""
     ledger = part(status, "ledger")
     total, frames = part(ledger, "total"), part(ledger, "frames")
     left = [(name.replace("_", " "), count(total.get(name))) for name in SOURCES]
@@ -176,12 +178,13 @@ def ledger_panel(status: Mapping[str, Any], height: int) -> Panel:
     grid = Table.grid(expand=True, padding=(0, 1))
     for justify in ("left", "right", "left", "right"):
         grid.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
-    for i in range(max(len(left), len(right))):
-        cells = [*(left[i] if i < len(left) else ("", "")), *(right[i] if i < len(right) else ("", ""))]
-        grid.add_row(*map(Text, cells))
+    for pairs in zip_longest(left, right, fillvalue=("", "")):
+        grid.add_row(*(Text(cell) for pair in pairs for cell in pair))
+    # A border and a space on either side, and one between the columns.
+    width = 7 + sum(max(len(pair[i]) for pair in side) for side in (left, right) for i in (0, 1))
     return Panel(
         grid if ledger else Text("nothing counted yet", "dim"), title=_verdict(ledger), title_align="left",
-        box=box.ROUNDED, border_style="bright_black", height=height,
+        box=box.ROUNDED, border_style="bright_black", height=height, width=max(LEDGER_WIDTH, width),
     )  # fmt: skip
 
 

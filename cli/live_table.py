@@ -23,7 +23,6 @@ from cli.wording import rows
 
 BLOCK_ROWS: Final = 11
 """The ledger's panel, with its border."""
-LEDGER_WIDTH: Final = 46
 ALERTS_AT_LEAST: Final = 3
 SYMBOLS_AT_LEAST: Final = 3
 
@@ -47,8 +46,9 @@ def render(
     left = len(symbols) - min(shown_symbols, len(symbols))
     middle = Table.grid(expand=True)
     middle.add_column(ratio=1)
-    middle.add_column(width=min(LEDGER_WIDTH, width // 2))
-    middle.add_row(_panel("Pipeline", _cut(pipeline, block - 2), block), ledger_panel(status, block))
+    ledger = ledger_panel(status, block)
+    middle.add_column(width=min(ledger.width or width, 2 * width // 3))
+    middle.add_row(_panel("Pipeline", _cut(pipeline, block - 2), block), ledger)
     return Group(
         header(status, seconds_running),
         _panel("Symbols", [table, *([Text(f"... and {left:,} more", "dim")] if left else [])]),

@@ -60,16 +60,13 @@ class Ledger:
         everything = total([self.shared, self.stores.get(first, {}) if first else {}])
         return {
             "balanced": self.balanced,
-            "total": self._sum(self._account(feed, first) for feed in self.feeds),
+            "total": self._account_of_all(first),
             "reasons": _reasons(everything),
-            "frames": self._sum(self._frames(feed) for feed in self.feeds)
-            or dict.fromkeys(("frames", *FRAME_PLACES), 0),
+            "frames": _sum(("frames", *FRAME_PLACES), map(self._frames, self.feeds)),
             "feeds": {
                 feed: {**self._account(feed, first), "frames": self._frames(feed)} for feed in self.feeds
             },
-            "stores": {
-                store: self._sum(self._account(feed, store) for feed in self.feeds) for store in self.stores
-            },
+            "stores": {store: self._account_of_all(store) for store in self.stores},
             "events": {
                 name: sum(n for (_, counted), n in everything.items() if counted == f"event.{name}")
                 for name in EVENTS
@@ -85,15 +82,13 @@ class Ledger:
     def _frames(self, feed: str) -> dict[str, int]:
         return {name: _count(self.shared, feed, name) for name in ("frames", *FRAME_PLACES)}
 
-    @staticmethod
-    def _sum(accounts: Iterable[dict[str, int]]) -> dict[str, int]:
-        result: dict[str, int] = dict.fromkeys((*SOURCES, *PLACES), 0)
-        for i, account in enumerate(accounts):
-            if i == 0:
-                result = dict.fromkeys(account, 0)
-            for name, n in account.items():
-                result[name] += n
-        return result
+    def _account_of_all(self, store: str | None) -> dict[str, int]:
+        return _sum((*SOURCES, *PLACES), (self._account(feed, store) for feed in self.feeds))
+
+
+def _sum(names: Iterable[str], accounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    added = list(accounts)
+    return {name: sum(account[name] for account in added) for name in names}
 
 
 def _count(counts: Counts, feed: str, name: str) -> int:

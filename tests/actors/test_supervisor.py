@@ -113,23 +113,21 @@ def test_every_cut_of_the_running_system_balances(seed: int, tmp_path: Path, mak
     """The live ledger is a consistent cut, whatever is on its way, in batches or in the spool."""
     with telling_seed(seed):
         world = make_world(seed)
-        system = System(world, tmp_path, ["feeds.0.connections=2", "actors.normalizers=2"])
+        overrides = ["feeds.0.connections=2", "actors.normalizers=2"]
+        system = System(world, tmp_path, overrides, publish_seconds=0.01)
         system.begin()
-        cuts = 0
-        in_flight = 0
+        in_flight = set()
         monitor = system.slot_of("monitor")
         for i in range(1, 60):
             system.line.say(*(trade("A" if j % 2 else "B", 100.0, i * 10 + j) for j in range(8)))
-            world.clock.advance(0.05)
-            for _ in range(world.random.randrange(40, 160)):
+            world.clock.advance(0.01)
+            for _ in range(world.random.randrange(200)):
                 world.step()
-            ledger = monitor.state.ledger
-            if ledger is not None:
-                cuts += 1
-                in_flight += ledger["total"]["in_flight"] + ledger["frames"]["in_flight_frames"]
-                assert ledger["balanced"], ledger
-        assert cuts > 10
-        assert in_flight > 0, "a cut that never finds anything on its way proves nothing"
+                ledger = monitor.state.ledger
+                if ledger is not None:
+                    assert ledger["balanced"], ledger
+                    in_flight.add(ledger["total"]["in_flight"] + ledger["frames"]["in_flight_frames"])
+        assert len(in_flight) > 3, "cuts that never find anything on its way prove nothing"
         assert system.drain().balanced
 
 

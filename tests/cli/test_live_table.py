@@ -19,7 +19,12 @@ SECONDS = 83.2
 
 
 def drawn(
-    shown: Mapping[str, Any], *, width: int = 100, height: int | None = 30, colors: bool = False, **options: Any
+    shown: Mapping[str, Any],
+    *,
+    width: int = 100,
+    height: int | None = 30,
+    colors: bool = False,
+    **options: Any,
 ) -> str:
     file = io.StringIO()
     console = Console(
@@ -47,7 +52,9 @@ class TestWhatIsShown:
         ]  # fmt: skip
 
     def test_small_prices_keep_their_digits(self) -> None:
-        row = row_with(drawn(status(symbols=[symbol("PEPE", last=0.00001234, bid=0.00001233, ask=None)])), "PEPE")
+        row = row_with(
+            drawn(status(symbols=[symbol("PEPE", last=0.00001234, bid=0.00001233, ask=None)])), "PEPE"
+        )
         assert row.split()[2:5] == ["0.00001234", "0.00001233", "-"]
 
     def test_values_that_are_not_there_yet_are_dashes(self) -> None:
@@ -85,7 +92,12 @@ class TestWhatIsShown:
 
     def test_states_have_colours(self) -> None:
         text = drawn(status(), colors=True)
-        for coded in ("\x1b[32m up", "\x1b[33m waiting", "\x1b[32m breaker closed", "\x1b[1;31m breaker open"):
+        for coded in (
+            "\x1b[32m up",
+            "\x1b[33m waiting",
+            "\x1b[32m breaker closed",
+            "\x1b[1;31m breaker open",
+        ):
             assert coded in text
 
     def test_every_place_of_the_ledger_is_shown(self) -> None:

@@ -48,6 +48,8 @@ def test_foreign_text_stays_on_the_line() -> None:
 
 
 @given(statuses, st.floats(), st.integers(), st.floats())
-def test_any_status_gives_one_line(any_status: dict[str, object], seconds: float, n: int, before: float) -> None:
+def test_any_status_gives_one_line(
+    any_status: dict[str, object], seconds: float, n: int, before: float
+) -> None:
     assert line(any_status, seconds, Mark(n, before)).isprintable()
     assert line(any_status, seconds, mark(any_status, before)).isprintable()

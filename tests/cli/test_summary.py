@@ -77,7 +77,9 @@ def test_nothing_counted_is_a_ledger_too() -> None:
 
 
 def test_foreign_names_are_harmless() -> None:
-    text = summarize(Ledger({(HOSTILE, "received"): 1, ("b", "rejected." + HOSTILE): 1}, {"lake": {}}).as_json())
+    text = summarize(
+        Ledger({(HOSTILE, "received"): 1, ("b", "rejected." + HOSTILE): 1}, {"lake": {}}).as_json()
+    )
     assert all(line.isprintable() for line in text.splitlines())
 
 

@@ -59,7 +59,8 @@ def test_a_decimal_price_is_written_with_every_digit(units: int, decimals: int) 
 
 
 @pytest.mark.parametrize(
-    ("seconds", "written"), [(0, "0:00:00"), (83.9, "0:01:23"), (360_000, "100:00:00"), (-1, "0:00:00"), (None, "0:00:00")]
+    ("seconds", "written"),
+    [(0, "0:00:00"), (83.9, "0:01:23"), (360_000, "100:00:00"), (-1, "0:00:00"), (None, "0:00:00")],
 )
 def test_a_duration_is_hours_minutes_seconds(seconds: object, written: str) -> None:
     assert wording.duration(seconds) == written
@@ -67,13 +68,21 @@ def test_a_duration_is_hours_minutes_seconds(seconds: object, written: str) -> N
 
 @pytest.mark.parametrize(
     ("ts_ns", "written"),
-    [(1_700_000_000_000_000_000, "22:13:20"), (0, "00:00:00"), (-1, "23:59:59"), (None, "--:--:--"), (1.5, "--:--:--")],
+    [
+        (1_700_000_000_000_000_000, "22:13:20"),
+        (0, "00:00:00"),
+        (-1, "23:59:59"),
+        (None, "--:--:--"),
+        (1.5, "--:--:--"),
+    ],
 )
 def test_a_time_is_that_of_the_day_in_utc(ts_ns: object, written: str) -> None:
     assert wording.time_of_day(ts_ns) == written
 
 
-@pytest.mark.parametrize(("per_second", "written"), [(0, "0.0"), (9.94, "9.9"), (9.96, "10"), (1234.5, "1,234"), (None, "-")])
+@pytest.mark.parametrize(
+    ("per_second", "written"), [(0, "0.0"), (9.94, "9.9"), (9.96, "10"), (1234.5, "1,234"), (None, "-")]
+)
 def test_a_rate_has_a_decimal_below_ten(per_second: object, written: str) -> None:
     assert wording.rate(per_second) == written
 

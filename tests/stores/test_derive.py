@@ -22,6 +22,7 @@ sizes = st.none() | st.floats(0, 1e300)
 prices = st.none() | st.floats(-1e300, 1e300)
 
 
+@settings(deadline=None)
 @given(moments, moments, moments, st.integers(1, 2**61))
 def test_a_trade_is_in_range_when_its_bar_starts_in_range(
     at: int, start: int, end: int, interval: int

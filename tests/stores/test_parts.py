@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.records import REJECT
@@ -19,6 +19,7 @@ def spread(runs: tuple[tuple[str, int], ...]) -> list[str]:
     return [feed for feed, count in runs for _ in range(count)]
 
 
+@settings(deadline=None)
 @given(feeds)
 def test_runs_say_whose_each_row_is(names: list[str]) -> None:
     runs = runs_of(names)
@@ -28,6 +29,7 @@ def test_runs_say_whose_each_row_is(names: list[str]) -> None:
     assert tally(runs) == {name: names.count(name) for name in set(names)}
 
 
+@settings(deadline=None)
 @given(feeds, st.integers(0, 15))
 def test_runs_are_cut_where_the_rows_are(names: list[str], rows: int) -> None:
     head, tail = cut_runs(runs_of(names), rows)
@@ -35,6 +37,7 @@ def test_runs_are_cut_where_the_rows_are(names: list[str], rows: int) -> None:
     assert spread(tail) == names[rows:]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 3)), max_size=6))
 def test_joining_runs_changes_no_row(runs: list[tuple[str, int]]) -> None:
     assert spread(joined_runs(runs)) == spread(tuple(runs))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.records import (
@@ -72,6 +72,7 @@ def plain_rows(scored: ScoredBlock) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(st.lists(blocks(), max_size=4))
 def test_scored_rows_are_those_made_one_by_one(scored: list[ScoredBlock]) -> None:
     ticks, rejects = scored_rows(scored)
@@ -86,6 +87,7 @@ def test_scored_rows_are_those_made_one_by_one(scored: list[ScoredBlock]) -> Non
     assert rejects.schema.equals(TABLES["rejects"])
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_at_all_becomes_valid_utf8(text: str) -> None:
     (row,) = alert_rows([alert(text=text, symbol=text)]).to_pylist()

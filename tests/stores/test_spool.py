@@ -53,7 +53,7 @@ def test_parts_come_back_in_order_with_their_ids_also_after_reopening(tmp_path: 
     assert (len(reopened), reopened.nbytes, reopened.rows_by_feed()) == (0, 0, {})
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(["append", "pop", "reopen"]), max_size=12))
 def test_it_is_a_queue_whatever_happens(steps: list[str]) -> None:
     with TemporaryDirectory() as directory:

@@ -10,7 +10,6 @@ from actors.gate import Gate
 from actors.mailbox import Mailbox
 from actors.slot import Failpoint, Slot
 from actors.transport import Ended
-from core import replies
 from core.line import LineState
 from messages.ingestion import Dialed, DialFailed, FrameRefused, Frames, LineReset
 from messages.lane import Batch
@@ -140,8 +139,11 @@ class Line:
         self.start()
 
     def start(self) -> None:
-        """Start an incarnation, and let it do what it can."""
+        """Start an incarnation, and let it do what it can; one that was there is replaced, and ends."""
+        old = self.world.actors.get(self.slot.name)
         self.world.start(ConnectionActor, self.slot, self._arguments)
+        while old is not None and self.world._run_once(old):
+            pass
         self.settle()
 
     def settle(self) -> None:
@@ -221,6 +223,10 @@ class Line:
         """Give the state of the line as the monitor was told it."""
         last: LineChanged = self.told(LineChanged)[-1]
         return last
+
+    def losses(self) -> list[str]:
+        """Give why the line was lost, each time."""
+        return [change.text for change in self.told(LineChanged) if change.state == "waiting"]
 
     def notices(self, kind: str) -> list[str]:
         """Give the texts that may become alerts of a kind."""

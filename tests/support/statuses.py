@@ -83,13 +83,21 @@ anything = st.recursive(
 """Whatever JSON can hold, and NaN."""
 
 _scalars = st.one_of(
-    st.none(), st.integers(), st.floats(), st.text(max_size=20), st.just(HOSTILE), st.just("waiting"), anything
+    st.none(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.just(HOSTILE),
+    st.just("waiting"),
+    anything,
 )
 
 
 def _like(model: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Give rows like this one, with any values, and some of them missing."""
-    return st.fixed_dictionaries({}, optional={name: st.just(value) | _scalars for name, value in model.items()})
+    return st.fixed_dictionaries(
+        {}, optional={name: st.just(value) | _scalars for name, value in model.items()}
+    )
 
 
 def _rows(name: str) -> st.SearchStrategy[Any]:

@@ -107,6 +107,7 @@ class System:
         launcher: Launcher | None = None,
         clock: Any = None,
         tables: MemoryTables | None = None,
+        publish_seconds: float = 1.0,
     ) -> None:
         self.world = world
         self.tables = tables or MemoryTables()
@@ -120,7 +121,7 @@ class System:
             self.assembly, directory, world.random, check_known=False,
             open_store=lambda terms: MemoryStore(self.tables),
         )  # fmt: skip
-        add_monitor(self.assembly, publish_seconds=1.0, symbols_shown=10)
+        add_monitor(self.assembly, publish_seconds=publish_seconds, symbols_shown=10)
         for feed in self.settings.feeds:
             add_feed(self.assembly, feed, "ws://scripted", lambda feed, url: self.line.dialer, world.random)
         self.slot: Slot[SupervisorState] = Slot(
