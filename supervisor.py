@@ -7,12 +7,19 @@ it, so that the others start quickly.
 import sys
 from typing import Any
 
+INTERRUPTED = 130
+"""The exit status that shells give a program ended by Ctrl-C."""
+
 
 def main() -> int:
     """Choose the command that the arguments name, and run it."""
-    from cli.main import main as choose
+    try:
+        from cli.main import main as choose
 
-    return choose(sys.argv[1:])
+        return choose(sys.argv[1:])
+    except KeyboardInterrupt:
+        # Before there is anything to drain; the imports alone take a second.
+        return INTERRUPTED
 
 
 def __getattr__(name: str) -> Any:

@@ -123,9 +123,9 @@ def add_feed(assembly: Assembly, feed: Feed, url: str, make_dialer: MakeDialer, 
     normalizers = {}
     for name in plan.normalizers:
         normalizers[name] = _add_normalizer(
-            assembly, name, feed, feed_dialect(feed, url),
+            assembly, name, feed, feed_dialect(feed, url), plan.symbols_of(name),
             {line: lines[line].address for line in plan.lines_of(name)},
-            frozenset(lines[line].name for line in plan.lines_of(name)), live=True,
+            frozenset(lines[line].name for line in plan.lines_of(name)),
         )  # fmt: skip
     _add_detectors(assembly, plan, normalizers)
     for line in plan.lines:
@@ -154,12 +154,18 @@ def _add_detectors(assembly: Assembly, plan: FeedPlan, normalizers: Mapping[str,
 
 
 def _add_normalizer(
-    assembly: Assembly, name: str, feed: Feed, dialect: Dialect, lines: Mapping[str, Any],
-    sources: frozenset[str], *, live: bool,
-) -> Any:  # fmt: skip
+    assembly: Assembly,
+    name: str,
+    feed: Feed,
+    dialect: Dialect,
+    known: frozenset[str] | None,
+    lines: Mapping[str, Any],
+    sources: frozenset[str],
+) -> Any:
+    """Add a normalizer of the symbols that its lines subscribe to; None: of any (replay)."""
     slot = assembly.slot(name, NormalizerState(dialect, {}), assembly.frames_mailbox())
     gates = assembly.gates(feed.name)
-    known = frozenset(feed.symbols) if live else None
+    live = known is not None
     blocks = feed.overload == "block" or not live
     assembly.add(
         "normalizer", slot, NormalizerActor, Beyond.ESCALATE,
@@ -176,10 +182,8 @@ def add_replay(
     """Add what replays captures; `feeds` gives the feed of each venue that they hold."""
     normalizers = {}
     for feed in feeds.values():
-        slot = _add_normalizer(
-            assembly, f"normalizer/{feed.name}/0", feed, feed_dialect(feed, ""), {}, frozenset({"replayer"}),
-            live=False,
-        )  # fmt: skip
+        name, dialect = f"normalizer/{feed.name}/0", feed_dialect(feed, "")
+        slot = _add_normalizer(assembly, name, feed, dialect, None, {}, frozenset({"replayer"}))
         normalizers[feed.name] = slot.address
     targets = {venue: Target(feed.name, f"{feed.name}/0/A") for venue, feed in feeds.items()}
     source = ReplaySource(lines, targets, assembly.session, speed)

@@ -32,6 +32,8 @@ class DemoProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # Ctrl-C in a terminal is for us alone.
+            process_group=0,
         )
         self.url = f"ws://127.0.0.1:{self._port()}"
 

@@ -1,12 +1,13 @@
 """Hosts a supervisor on this process's main thread: starts it, hears it, stops it."""
 
+import logging
 import queue
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 from actors.assembly import Assembly
 from actors.launching import ThreadLauncher
@@ -15,7 +16,7 @@ from actors.supervisor import SupervisorActor
 from actors.supervisor_state import SupervisorState
 from messages.supervision import BeginDrain, SupervisorEnded, SupervisorStarted
 
-JOIN_SECONDS: Final = 5.0
+log = logging.getLogger("tapeline")
 
 
 class Host:
@@ -37,8 +38,9 @@ class Host:
             match self._wait(next_show):
                 case SupervisorEnded() as ended:
                     return ended
-                case SupervisorStarted() if self._duration is not None:
-                    self._ends_at = monotonic() + self._duration
+                case SupervisorStarted():
+                    log.info("every actor has started")
+                    self._ends_at = None if self._duration is None else monotonic() + self._duration
                 case signal.Signals() as number:
                     self._stop(f"stopped by {number.name}")
                 case None if self._ends_at is not None and monotonic() >= self._ends_at:

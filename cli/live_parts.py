@@ -168,7 +168,7 @@ def _labelled(label: str, name: str = "") -> Text:
 
 
 def ledger_panel(status: Mapping[str, Any], height: int) -> Panel:
-    """Give the ledger, as wide as its numbers ask for: sources and frames on the left, places on the right."""
+    """Give the ledger, as wide as its numbers ask for: sources and frames left, places right."""
     ledger = part(status, "ledger")
     total, frames = part(ledger, "total"), part(ledger, "frames")
     left = [(name.replace("_", " "), count(total.get(name))) for name in SOURCES]

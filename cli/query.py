@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import time
@@ -29,6 +30,8 @@ TERMINAL_ROWS: Final = 50
 MINUTE_NS: Final = 60 * 10**9
 INTERRUPTED: Final = 130
 """The exit status that shells give a program ended by Ctrl-C."""
+_COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+"""Delta Lake's library colours its errors, terminal or not."""
 _WRITERS: Final = {"table": table, "csv": csv, "json": json_lines, "parquet": parquet}
 _SUFFIXES: Final = {
     ".csv": "csv",
@@ -52,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     except UsageError:
         raise
     except StoreError as error:
-        print(f"tapeline: store {store.name}: {error}", file=sys.stderr)
+        print(f"tapeline: store {store.name}: {_COLOUR.sub('', str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from random import Random
 from typing import Final
 
@@ -37,15 +38,17 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in capture.warnings:
         print(f"tapeline: {warning}; read up to there", file=sys.stderr)
     feeds = feeds_of(capture, settings)
-    with data_directory(settings):
-        check_stores(settings)
-        prepare_kernels(settings.data_dir)
-        with ReplayProgress(capture.frames) as progress:
-            assembly = _assemble(settings, capture, feeds, arguments.speed, progress)
-            host = Host(assembly)
-            with handling_signals(host.stop_at_signal):
+    # Signals are handled until the ledger is printed: a second Ctrl-C must not cost it.
+    with ExitStack() as to_the_end:
+        with data_directory(settings):
+            check_stores(settings)
+            prepare_kernels(settings.data_dir)
+            with ReplayProgress(capture.frames) as progress:
+                assembly = _assemble(settings, capture, feeds, arguments.speed, progress)
+                host = Host(assembly)
+                to_the_end.enter_context(handling_signals(host.stop_at_signal))
                 ended = host.run(SHOW_SECONDS, progress.show)
-    return conclude(ended, arguments.json, summarize)
+        return conclude(ended, arguments.json, summarize)
 
 
 def feeds_of(capture: Capture, settings: Settings) -> dict[str, Feed]:

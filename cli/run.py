@@ -48,17 +48,22 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
     on_terminal = sys.stdout.isatty() and not arguments.json
     log_to_stderr(logging.WARNING if on_terminal else logging.INFO)
-    with ExitStack() as stack:
-        directory = stack.enter_context(data_directory(settings))
-        check_stores(settings)
-        prepare_kernels(settings.data_dir)
-        assembly = _assemble(settings, directory.next_session(), stack)
-        server = StatusServer(settings.monitor.host, settings.monitor.port, partial(_status, assembly))
-        stack.callback(server.close)
-        server.start()
-        directory.tell_monitor({"host": settings.monitor.host, "port": server.port})
-        ended = _host(Host(assembly, arguments.duration), assembly, on_terminal)
-    return conclude(ended, arguments.json, summarize)
+    # Signals are handled until the ledger is printed: a second Ctrl-C must not cost it.
+    with ExitStack() as to_the_end:
+        with ExitStack() as stack:
+            directory = stack.enter_context(data_directory(settings))
+            check_stores(settings)
+            prepare_kernels(settings.data_dir)
+            assembly = _assemble(settings, directory.next_session(), stack)
+            server = StatusServer(settings.monitor.host, settings.monitor.port, partial(_status, assembly))
+            stack.callback(server.close)
+            server.start()
+            directory.tell_monitor({"host": settings.monitor.host, "port": server.port})
+            log.info("status on %s, port %d", settings.monitor.host, server.port)
+            host = Host(assembly, arguments.duration)
+            to_the_end.enter_context(handling_signals(host.stop_at_signal))
+            ended = _host(host, assembly, on_terminal)
+        return conclude(ended, arguments.json, summarize)
 
 
 def _assemble(settings: Settings, session: int, stack: ExitStack) -> Assembly:
@@ -101,11 +106,10 @@ def _dial_of(feed: Feed, url: str) -> Dial:
 def _host(host: Host, assembly: Assembly, on_terminal: bool) -> SupervisorEnded:
     """Run the supervisor, showing how things stand: a live table, or a log line now and then."""
     began = monotonic()
-    with handling_signals(host.stop_at_signal):
-        if not on_terminal:
-            return host.run(LINE_SECONDS, lambda: _log_line(assembly, monotonic() - began))
-        with LiveTable() as table:
-            return host.run(TABLE_SECONDS, lambda: table.update(_status(assembly)))
+    if not on_terminal:
+        return host.run(LINE_SECONDS, lambda: _log_line(assembly, monotonic() - began))
+    with LiveTable() as table:
+        return host.run(TABLE_SECONDS, lambda: table.update(_status(assembly)))
 
 
 def _log_line(assembly: Assembly, seconds: float) -> None:

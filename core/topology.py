@@ -32,6 +32,12 @@ class FeedPlan:
         """Names of the feed's normalizers, each once, in order."""
         return tuple(dict.fromkeys(line.normalizer for line in self.lines))
 
+    def symbols_of(self, normalizer: str) -> frozenset[str]:
+        """The symbols of those lines."""
+        return frozenset(
+            symbol for line in self.lines if line.normalizer == normalizer for symbol in line.symbols
+        )
+
     def lines_of(self, normalizer: str) -> tuple[str, ...]:
         """The lines that a normalizer listens to."""
         return tuple(line.line for line in self.lines if line.normalizer == normalizer)

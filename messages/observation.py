@@ -63,7 +63,7 @@ class TakeCut:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Travels the data lane behind everything that its sender put before the cut."""
+    """From an actor to each that its data goes to: all that was put before the cut is in front of this."""
 
     sender: str
     cut: int

@@ -10,6 +10,7 @@ are kept for ever: a checkpoint carries them all, and no retention is set for th
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -74,21 +75,20 @@ def shorten_log(table: LakeTable) -> None:
 
 
 def _groups(table: LakeTable, target_bytes: int) -> list[tuple[np.datetime64, list[File]]]:
-    """Choose what to merge: the oldest small files of each date, within the bound on bytes."""
+    """Choose what to merge: the smallest files of each date, within the bound on bytes, oldest first."""
     actions: list[File] = pa.table(table.handle.get_add_actions()).to_pylist()
     small: dict[Any, list[File]] = defaultdict(list)
-    for file in sorted(actions, key=lambda file: (file["modification_time"], file["path"])):
+    for file in sorted(actions, key=lambda file: file["size_bytes"]):
         if file["size_bytes"] < target_bytes:
             small[file["partition"]["date"]].append(file)
     groups = []
     left = target_bytes
     for date, files in sorted(small.items(), key=lambda item: -len(item[1])):
-        chosen = []
-        for file in files:
-            if (left := left - file["size_bytes"]) < 0:
-                break
-            chosen.append(file)
+        sizes = accumulate(file["size_bytes"] for file in files)
+        chosen = [file for file, size in zip(files, sizes, strict=True) if size <= left]
         if len(chosen) > 1:
+            left -= sum(file["size_bytes"] for file in chosen)
+            chosen.sort(key=lambda file: (file["modification_time"], file["path"]))
             groups.append((np.datetime64(date, "D"), chosen))
     return groups
 

@@ -119,7 +119,8 @@ def test_every_cut_of_the_running_system_balances(seed: int, tmp_path: Path, mak
         in_flight = set()
         monitor = system.slot_of("monitor")
         for i in range(1, 60):
-            system.line.say(*(trade("A" if j % 2 else "B", 100.0, i * 10 + j) for j in range(8)))
+            for line, symbol in zip(system.lines, "AB", strict=True):
+                line.say(*(trade(symbol, 100.0, i * 10 + j) for j in range(4)))
             world.clock.advance(0.01)
             for _ in range(world.random.randrange(200)):
                 world.step()

@@ -40,7 +40,7 @@ def say(system: System, first: int, last: int) -> None:
 
 def stored_ids(system: System) -> list[int]:
     """Give the venue's ids of what is in `ticks`, in the order in which it was written."""
-    return [int(row["venue_id"]) for row in system.tables.rows.get("ticks", [])]
+    return [int(str(row["venue_id"])) for row in system.tables.rows.get("ticks", [])]
 
 
 def breaker(system: System) -> str:
@@ -151,7 +151,7 @@ def test_refused_rows_become_dead_letters_and_only_they(
     refused = {7, 8, 30}
 
     def refuse(table: str, rows: pa.Table) -> None:
-        if table == "ticks" and refused & {int(id_) for id_ in rows["venue_id"].to_pylist()}:
+        if table == "ticks" and refused & {int(str(id_)) for id_ in rows["venue_id"].to_pylist()}:
             raise PermanentStoreError("no sevens, eights and thirties")
 
     system.tables.before_commit = refuse

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,8 +29,8 @@ def drawn(
 ) -> str:
     file = io.StringIO()
     console = Console(
-        file=file, width=width, height=height or 500, force_terminal=colors, color_system="standard" if colors else None,
-        _environ={},
+        file=file, width=width, height=height or 500, force_terminal=colors,
+        color_system="standard" if colors else None, _environ={},
     )  # fmt: skip
     console.print(render(shown, SECONDS, width=width, height=height, **options))
     return file.getvalue()
@@ -48,7 +49,8 @@ class TestWhatIsShown:
     def test_a_symbol_has_all_its_values(self) -> None:
         row = row_with(drawn(status()), "BTC-USD ")
         assert row.strip("│ ").split() == [
-            "BTC-USD", "65,012.35", "65,012.30", "65,012.45", "0.153", "65,011.99", "+0.12", "1.25", "133", "1,017",
+            "BTC-USD", "65,012.35", "65,012.30", "65,012.45", "0.153", "65,011.99", "+0.12", "1.25", "133",
+            "1,017",
         ]  # fmt: skip
 
     def test_small_prices_keep_their_digits(self) -> None:
@@ -107,6 +109,12 @@ class TestWhatIsShown:
             for name in names:
                 label = name.removesuffix("_frames").replace("_", " ")
                 assert f"{label} {account[key][name]:,}" in text
+
+    def test_billions_are_not_cut(self) -> None:
+        account = ledger()
+        total = dict.fromkeys(account["total"], 12_345_678_901)
+        text = drawn(status(ledger={**account, "total": total}))
+        assert text.count("12,345,678,901") == len(total)
 
     def test_whether_the_ledger_balances_is_plain_to_see(self) -> None:
         assert "\x1b[1;32m BALANCED" in drawn(status(), colors=True)
@@ -225,7 +233,7 @@ class TestLiveTable:
 
     def test_it_gives_the_cursor_back(self) -> None:
         file = Terminal()
-        with pytest.raises(KeyboardInterrupt), LiveTable(console_on(file)) as table:
+        with suppress(KeyboardInterrupt), LiveTable(console_on(file)) as table:
             table.update(status())
             raise KeyboardInterrupt
         assert file.getvalue().rindex("\x1b[?25h") > file.getvalue().rindex("\x1b[?25l")

@@ -88,4 +88,4 @@ def test_any_mapping_gives_a_text(value: object) -> None:
     keys = ("balanced", "total", "reasons", "frames", "feeds", "stores", "events")
     text = summarize({key: {"x": value, "received": value} for key in keys})
     assert all(line.isprintable() for line in text.splitlines())
-    assert summarize({key: value for key in keys}).startswith("Ledger: ")
+    assert summarize(dict.fromkeys(keys, value)).startswith("Ledger: ")

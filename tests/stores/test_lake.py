@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as pa_dataset
 import pytest
@@ -188,6 +189,22 @@ def test_large_files_are_left_alone_and_the_bound_on_bytes_is_kept(root: str) ->
     assert len(DeltaTable(f"{root}/ticks").file_uris()) == 3
 
 
+def test_middling_files_do_not_keep_small_ones_from_being_merged(root: str) -> None:
+    with closing(LakeWriter(root)) as writer:
+        writer.open()
+        for number in range(2):
+            writer.write(
+                "ticks", ticks(3000, price=np.random.default_rng(number).random(3000)), BatchId(1, number)
+            )
+        for number in range(2, 6):
+            writer.write("ticks", ticks(1), BatchId(1, number))
+    middling = max(path.stat().st_size for path in files_of(root))
+    with closing(LakeWriter(root, upkeep=Upkeep(small_files=2, target_bytes=middling + 1))) as writer:
+        writer.open()
+        assert writer.maintain() == "merged 4 files of ticks and deleted 0"
+    assert len(read(root)) == 6004
+
+
 def old_lake(root: str) -> None:
     """Make a lake as a version before the first would have: a column less, and no version."""
     rows = ticks(2).drop_columns(["volatility"])
@@ -204,6 +221,7 @@ def test_an_older_lake_is_read_as_it_is_and_migrated_by_the_writer(root: str) ->
         assert [row["volatility"] for row in read(root)] == [None, None, 0.5]
     handle = DeltaTable(f"{root}/ticks")
     assert handle.metadata().configuration[VERSION_KEY] == str(SCHEMA_VERSION)
+    assert {field.name for field in handle.schema().fields} == {*TABLES["ticks"].names, "date"}
     with closing(LakeWriter(root, upkeep=Upkeep(small_files=2))) as writer:
         writer.open()
         assert writer.maintain() == "merged 2 files of ticks and deleted 0"

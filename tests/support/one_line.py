@@ -1,6 +1,8 @@
 """One connection actor in a World: a dialect, a socket and a normalizer that a test plays itself."""
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any, ClassVar
 
@@ -231,6 +233,16 @@ class Line:
     def notices(self, kind: str) -> list[str]:
         """Give the texts that may become alerts of a kind."""
         return [notice.text for notice in self.told(Noticed) if notice.kind == kind]
+
+
+@contextmanager
+def lone_line(seed: int = 0) -> Iterator[Line]:
+    """Give a line in a World of its own, for examples that a test draws."""
+    world = World(seed)
+    try:
+        yield Line(world)
+    finally:
+        world.close()
 
 
 def all_data(mailbox: Mailbox) -> list[Any]:

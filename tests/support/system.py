@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from actors.assembly import Assembly
+from actors.dialer import StartDialer
 from actors.launching import Launcher
 from actors.slot import Failpoint, Slot
 from actors.supervisor import SupervisorActor
@@ -17,7 +18,7 @@ from actors.transport import Ended
 from actors.wiring import add_feed, add_monitor, add_writers
 from core import frames
 from core.ledger import Ledger
-from core.settings import Settings
+from core.settings import Feed, Settings
 from core.settings_loading import load
 from messages.ingestion import Dialed, DialFailed
 from messages.supervision import BeginDrain, SupervisorEnded, SupervisorStarted
@@ -111,7 +112,8 @@ class System:
     ) -> None:
         self.world = world
         self.tables = tables or MemoryTables()
-        self.line = ScriptedLine()
+        self.lines: list[ScriptedLine] = []
+        """In order of the connections."""
         self.told: list[Any] = []
         self.settings = settings_for(directory, overrides)
         venues = {feed.name: feed.venue for feed in self.settings.feeds}
@@ -123,7 +125,7 @@ class System:
         )  # fmt: skip
         add_monitor(self.assembly, publish_seconds=publish_seconds, symbols_shown=10)
         for feed in self.settings.feeds:
-            add_feed(self.assembly, feed, "ws://scripted", lambda feed, url: self.line.dialer, world.random)
+            add_feed(self.assembly, feed, "ws://scripted", self._make_dialer, world.random)
         self.slot: Slot[SupervisorState] = Slot(
             "supervisor", SupervisorState(), self.assembly.supervisor.mailbox, self.assembly.clock,
             monitor=self.assembly.monitor,
@@ -140,6 +142,15 @@ class System:
             },
         )
 
+    def _make_dialer(self, feed: Feed, url: str) -> StartDialer:
+        self.lines.append(ScriptedLine())
+        return self.lines[-1].dialer
+
+    @property
+    def line(self) -> ScriptedLine:
+        """The first connection's."""
+        return self.lines[0]
+
     def slot_of(self, name: str) -> Slot[Any]:
         """Give a child's slot."""
         return self.assembly.specs[name].slot
@@ -155,7 +166,8 @@ class System:
         slots = [spec.slot for spec in self.assembly.specs.values()]
         restarting = any(key.startswith("restart/") for key in self.slot.timers)
         busy = any(len(slot.mailbox) or slot.current is not None or slot.redo for slot in slots)
-        return not (self.line.waiting or restarting or busy)
+        waiting = any(line.waiting for line in self.lines)
+        return not (waiting or restarting or busy)
 
     def drain(self) -> Ledger:
         """Drain, and give the final ledger."""
