@@ -101,7 +101,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
             for effect in tx.effects:
                 effect()
         except Exception as error:
-            self._tell_failure(error)
+            self.on_failure(type(error), error, error.__traceback__)
             raise
 
     def on_receive(self, message: Any) -> Any:

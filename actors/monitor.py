@@ -74,6 +74,8 @@ class MonitorState:
     """By symbol: when it was last asked, its ticks then, and ticks per second."""
     cut: int = 0
     cut_begun: float = 0.0
+    awaited: set[str] = field(default_factory=set)
+    """Actors whose side of the cut has not come."""
     reports: dict[str, tuple[Counts, Counts]] = field(default_factory=dict)
     ledger: dict[str, Any] | None = None
 
@@ -181,10 +183,11 @@ class MonitorActor(Actor[MonitorState]):
         pipeline = self._reach.pipeline()
         # A cut costs every actor a message; with thousands of them it is taken less often.
         tx.start_timer("publish", max(self._publish_seconds or 1.0, len(pipeline) / 1_000), PublishTick())
-        if state.cut == 0 or pipeline <= state.reports.keys() or now - state.cut_begun > CUT_PATIENCE_SECONDS:
+        if not state.awaited or now - state.cut_begun > CUT_PATIENCE_SECONDS:
             tx.do(partial(setattr, state, "cut", state.cut + 1))
             tx.do(partial(setattr, state, "cut_begun", now))
             tx.do(partial(setattr, state, "reports", {}))
+            tx.do(partial(setattr, state, "awaited", set(pipeline)))
             for source in self._reach.sources():
                 tx.tell(source, TakeCut(state.cut + 1))
         for detector in self._reach.detectors()[: self._symbols_shown]:
@@ -194,11 +197,14 @@ class MonitorActor(Actor[MonitorState]):
         state = self.slot.state
         if report.cut != state.cut:
             return
-        reports = {**state.reports, report.actor: (report.counts, report.in_flight)}
-        tx.do(partial(setattr, state, "reports", reports))
-        if self._reach.pipeline() <= reports.keys():
-            writers = {address.name: store for store, address in self._reach.writers.items()}
-            tx.do(partial(setattr, state, "ledger", cut_ledger(reports, writers).as_json()))
+        tx.do(partial(state.reports.__setitem__, report.actor, (report.counts, report.in_flight)))
+        tx.do(partial(state.awaited.discard, report.actor))
+        if state.awaited <= {report.actor}:
+            tx.do(self._complete_cut)
+
+    def _complete_cut(self) -> None:
+        writers = {address.name: store for store, address in self._reach.writers.items()}
+        self.slot.state.ledger = cut_ledger(self.slot.state.reports, writers).as_json()
 
     def _take_standing(self, key: tuple[str, str], standing: Standing, tx: Transaction) -> None:
         state, now = self.slot.state, self.slot.clock.monotonic()

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from actors.address import Address
 from actors.clock import Clock
 from actors.mailbox import Mailbox
+from actors.timers import Timers
 from core.cut import Cut
 from core.ledger import Counts, add
 
@@ -93,7 +94,7 @@ class Slot(Generic[S]):
         self.monitor = monitor
         self.failpoint = failpoint
         self.counts: Counts = {}
-        self.timers: dict[str, tuple[float, int, Any]] = {}
+        self.timers = Timers()
         self.incarnation = 0
         self.current: Any = None
         self.redo: deque[Effect] = deque()
@@ -122,17 +123,11 @@ class Slot(Generic[S]):
 
     def next_due(self) -> float | None:
         """When the next timer is due, in monotonic seconds."""
-        return min((timer[0] for timer in self.timers.values()), default=None)
+        return self.timers.next_due()
 
     def take_due_timer(self) -> Any | None:
         """Give the message of the timer that is due first, if one is due."""
-        if not self.timers:
-            return None
-        key, (due, _, message) = min(self.timers.items(), key=lambda item: item[1][:2])
-        if due > self.clock.monotonic():
-            return None
-        del self.timers[key]
-        return message
+        return self.timers.take_due(self.clock.monotonic()) if self.timers else None
 
     def _reach(self, stage: str) -> None:
         if self.failpoint is not None:

@@ -44,9 +44,10 @@ class Ledger:
     @property
     def balanced(self) -> bool:
         """Whether every account and the frames line balance, for every feed and store."""
-        return all(
-            _balances(self._account(feed, store)) for store in self.stores for feed in self.feeds
-        ) and all(_frames_balance(self._frames(feed)) for feed in self.feeds)
+        stores = tuple(self.stores) or (None,)
+        return all(_balances(self._account(feed, store)) for store in stores for feed in self.feeds) and all(
+            _frames_balance(self._frames(feed)) for feed in self.feeds
+        )
 
     @property
     def feeds(self) -> tuple[str, ...]:

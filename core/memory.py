@@ -41,6 +41,8 @@ class Lesson:
         ordinal = self.fresh.get(identity, self.base.seen.get(identity))
         if ordinal is not None and self.next_ordinal - ordinal <= REMEMBERED:
             return True
+        # One that was forgotten goes to the end, so that `fresh` stays in the order of its ordinals.
+        self.fresh.pop(identity, None)
         self.fresh[identity] = self.next_ordinal
         self.next_ordinal += 1
         return False
@@ -88,5 +90,6 @@ def _forget(memory: StreamMemory) -> None:
     """Drop identities older than the last REMEMBERED."""
     while len(memory.order) > REMEMBERED:
         oldest = memory.order.popleft()
-        if memory.next_ordinal - memory.seen[oldest] > REMEMBERED:
+        # One that came again stands further on once more, and may be gone already.
+        if memory.next_ordinal - memory.seen.get(oldest, memory.next_ordinal) > REMEMBERED:
             del memory.seen[oldest]

@@ -39,7 +39,7 @@ past tense. The *lane* is how a message comes to its receiver:
 
 - *control*: first, and never bounded;
 - *data*: in order with all other data of its receiver, counted for the ledger, and bounded unless it carries
-  no records. Every such message also says its feed, the key whose bound it counts against, its weight, and how
+  no records. Each also says its feed, the key whose bound it counts against, its weight, and how
   many bytes, records and frames it holds (`DataMessage` in `messages/lane.py`);
 - *timer*: kept in the receiver's own slot until it is due;
 - *port*: made on the spot by the receiver's port, and never in a mailbox;

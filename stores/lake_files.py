@@ -32,14 +32,15 @@ class LakeFiles:
         """Give the file system whose root is the table's directory."""
         if self._local:
             return pa_fs.SubTreeFileSystem(str(self._local), pa_fs.LocalFileSystem())
-        handler: Any = DeltaStorageHandler(self.uri, self.storage_options)
-        return pa_fs.PyFileSystem(handler)
+        return pa_fs.PyFileSystem(self._handler())
 
     def put(self, path: str, content: pa.Buffer) -> None:
         """Write a file that does not exist yet, durably."""
         if self._local is None:
-            with self.filesystem.open_output_stream(path) as stream:
-                stream.write(content)
+            # Arrow's stream around delta-rs's own hands it a Buffer, where it takes bytes alone.
+            stream = self._handler()._handler.open_output_stream(path, None)
+            stream.write(content.to_pybytes())
+            stream.close()
             return
         target = self._local / path
         if not target.parent.exists():
@@ -66,6 +67,9 @@ class LakeFiles:
         commits = sorted((self._local / "_delta_log").glob("[0-9]*.json"))
         if commits and not _is_whole(commits[-1]):
             commits[-1].rename(commits[-1].with_suffix(".torn"))
+
+    def _handler(self) -> Any:
+        return DeltaStorageHandler(self.uri, self.storage_options)
 
     def _sync_log(self, names: Any) -> None:
         if self._local is None:

@@ -253,6 +253,7 @@ close = st.builds(
 pieces = st.lists(st.one_of(st.binary(min_size=1, max_size=60), frame, close), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(pieces=pieces)
 @example(pieces=[encode_frame(CLOSE, code(1013)), b"\xff"])

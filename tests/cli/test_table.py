@@ -58,7 +58,7 @@ def test_a_width_leaves_out_empty_columns_and_names_them() -> None:
 
 
 def test_a_narrow_terminal_keeps_what_matters_most() -> None:
-    head = lines_of(TICKS, [TRADE | {"line": "demo/0/A", "session": 1}], 60)[0]
+    head = lines_of(TICKS, [TRADE | {"line": "demo/0/A", "session": 1}], 48)[0]
     assert head.split() == ["symbol", "kind", "ts_event_ns", "price"]
 
 

@@ -280,6 +280,20 @@ def test_an_endpoint_that_refuses_is_worth_another_try() -> None:
         reader.read(Query("ticks"))
 
 
+def test_a_lake_with_a_url_is_written_merged_and_read_through_the_object_store(tmp_path: Path) -> None:
+    for table in TABLES:
+        (tmp_path / table).mkdir()
+    url = tmp_path.as_uri()
+    with closing(LakeWriter(url, upkeep=Upkeep(small_files=3))) as writer:
+        writer.open()
+        for number in range(4):
+            writer.write("ticks", ticks(3), BatchId(1, number))
+        assert writer.maintain() == "merged 4 files of ticks and deleted 0"
+        assert writer.holds("ticks", BatchId(1, 3))
+        assert len(writer.origins("ticks", 1)["spot/0/A"]) == 12
+    assert len(read(url)) == 12
+
+
 def test_a_writer_that_is_not_open_says_so(root: str) -> None:
     with pytest.raises(RetryableStoreError, match="not open"):
         LakeWriter(root).write("ticks", ticks(), BatchId(1, 0))

@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ import psutil
 
 TIMEOUT_SECONDS = 45.0
 END_SECONDS = 10.0
+LOOK_SECONDS = 0.01
 SHOWN_CHARACTERS = 4_000
 
 
@@ -174,6 +176,15 @@ def is_running(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def eventually(condition: Callable[[], bool], timeout: float = TIMEOUT_SECONDS) -> None:
+    """Wait until a condition holds that only looking can tell: what another process did to a file, say."""
+    over = time.monotonic() + timeout
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < over, f"it did not come about within {timeout:g} s"
+        pause.wait(LOOK_SECONDS)
 
 
 def wait_for_end(processes: Sequence[psutil.Process], timeout: float = END_SECONDS) -> None:

@@ -1,0 +1,160 @@
+"""`run` as a user starts and stops it: on the demo exchange, by the clock, by signals, from a terminal."""
+
+import json
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.tapeline import Tapeline, check_end, check_nothing_left
+from tests.support.processes import Program, eventually, is_running, wait_for_end
+
+FAULTS = {"crossed_market", "critical_z", "malformed_json", "missing_field", "bad_type"}
+SIGNALS = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+
+
+def collecting(tapeline: Tapeline, *arguments: str) -> Program:
+    """Start a run, and give it once the lake holds ticks."""
+    program = tapeline.start("run", *arguments)
+    program.wait_for_line("every actor has started")
+    eventually(lambda: bool(tapeline.query("ticks", "--limit", "1")))
+    return program
+
+
+@pytest.mark.slow
+def test_the_default_configuration_shows_every_fault_and_balances(tapeline: Tapeline) -> None:
+    ended = tapeline.call("run", "--duration", "20s", "--json", timeout=55)
+
+    ledger = check_end(ended)
+    assert ended.stdout.count("\n") == 1
+    assert list(ledger["feeds"]) == ["demo"]
+    assert list(ledger["stores"]) == ["lake"]
+    total = ledger["total"]
+    assert total["received"] > 1000
+    assert (total["shed"], total["dead_letter"], total["spooled"], total["recovered"]) == (0, 0, 0, 0)
+    assert ledger["reasons"].keys() >= FAULTS
+    assert total["rejected"] == sum(n for reason, n in ledger["reasons"].items() if reason != "repeated")
+    assert total["duplicate"] == ledger["reasons"]["repeated"] > 0
+    assert all(n > 0 for n in ledger["events"].values()), ledger["events"]
+    assert ledger["frames"]["decoded"] > 1000
+    counted = {table: len(tapeline.query(table)) for table in ("ticks", "rejects", "gaps")}
+    assert counted["ticks"] == total["stored"]
+    assert counted["rejects"] == total["rejected"]
+    assert counted["gaps"] >= ledger["events"]["gap"]
+    assert sum(row["verdict"] == "warn" for row in tapeline.query("ticks")) == ledger["events"]["warn"]
+
+
+@pytest.mark.slow
+def test_others_read_and_ask_while_it_runs(tapeline: Tapeline) -> None:
+    with collecting(tapeline, "--json") as program:
+        seen = tapeline.query("ticks")
+        eventually(lambda: len(tapeline.query("ticks")) > len(seen))
+        later = {(row["session"], row["line"], row["frame"], row["item"]) for row in tapeline.query("ticks")}
+        assert later >= {(row["session"], row["line"], row["frame"], row["item"]) for row in seen}
+
+        status = tapeline.call("status", "--json")
+        assert status.status == 0, status
+        told = json.loads(status.stdout)
+        assert told["ledger"]["balanced"] is True
+        assert {row["symbol"] for row in told["symbols"]} == {"BTC-USD", "ETH-USD", "SOL-USD"}
+        assert [row["line"] for row in told["lines"]] == ["demo/0/A"]
+        assert {row["state"] for row in told["actors"]} == {"running"}
+        shown = tapeline.call("status")
+        assert shown.status == 0, shown
+        assert "BTC-USD" in shown.stdout
+        assert "BALANCED" in shown.stdout
+
+        program.send(signal.SIGINT)
+        total = check_end(tapeline.ended(program))["total"]
+    assert len(tapeline.query("ticks")) == total["stored"]
+
+
+@pytest.mark.slow
+@SIGNALS
+def test_a_signal_drains_and_shows_the_ledger(tapeline: Tapeline, number: signal.Signals) -> None:
+    with collecting(tapeline) as program:
+        children = program.children()
+        assert len(children) == 1
+        program.send(number)
+        ended = tapeline.ended(program)
+
+    assert ended.status == 0, ended
+    assert ended.stdout.startswith("Ledger: BALANCED\n")
+    assert f"draining: stopped by {number.name}" in ended.stderr
+    check_nothing_left(tapeline, children)
+    assert not (tapeline.data_dir / "monitor.json").exists()
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_the_last_one_ended(tapeline: Tapeline) -> None:
+    stored = []
+    for _ in range(2):
+        with collecting(tapeline, "--json") as program:
+            program.send(signal.SIGTERM)
+            stored.append(check_end(tapeline.ended(program))["total"]["stored"])
+    rows = tapeline.query("ticks")
+    assert len(rows) == sum(stored)
+    assert {row["session"] for row in rows} == {"1", "2"}
+
+
+def spawned(tapeline: Tapeline, program: Program) -> bool:
+    return program.running
+
+
+def locked(tapeline: Tapeline, program: Program) -> bool:
+    return (tapeline.data_dir / "lock").exists()
+
+
+def store_made(tapeline: Tapeline, program: Program) -> bool:
+    return (tapeline.data_dir / "lake" / "ticks" / "_delta_log").exists()
+
+
+def exchange_started(tapeline: Tapeline, program: Program) -> bool:
+    return bool(program.children())
+
+
+def monitor_told(tapeline: Tapeline, program: Program) -> bool:
+    return (tapeline.data_dir / "monitor.json").exists()
+
+
+def started(tapeline: Tapeline, program: Program) -> bool:
+    return bool(program.wait_for_line("every actor has started"))
+
+
+@pytest.mark.slow
+@SIGNALS
+@pytest.mark.parametrize(
+    "moment", [spawned, locked, store_made, exchange_started, monitor_told, started],
+    ids=lambda moment: moment.__name__,
+)  # fmt: skip
+def test_a_signal_at_any_moment_of_the_start_ends_it(
+    tapeline: Tapeline, number: signal.Signals, moment: Callable[[Tapeline, Program], bool]
+) -> None:
+    with tapeline.start("run", "--json") as program:
+        eventually(lambda: moment(tapeline, program))
+        children = program.children()
+        program.send(number)
+        ended = program.wait()
+
+    if moment is spawned and number is signal.SIGINT:
+        # Until it has read its first line, the interpreter answers Ctrl-C in its own way.
+        assert ended.status != 0, ended
+    else:
+        assert "Traceback" not in ended.stderr, ended
+        assert ended.status in (0, 130, -number), ended
+    if ended.status == 0:
+        check_end(ended)
+    check_nothing_left(tapeline, children)
+    after = tapeline.call("run", "--json", "--duration", "1ms")
+    assert check_end(after)["balanced"]
+
+
+@pytest.mark.slow
+def test_the_exchange_ends_with_a_supervisor_that_is_killed(tapeline: Tapeline) -> None:
+    with collecting(tapeline) as program:
+        children = program.children()
+        assert [is_running(child) for child in children] == [True]
+        program.send(signal.SIGKILL)
+        assert program.wait().status == -signal.SIGKILL
+        wait_for_end(children)
+    check_nothing_left(tapeline, children)
