@@ -88,6 +88,7 @@ class WriterActor(Actor[WriterState]):
             # The predecessor may have died between a commit and taking note of it.
             tx.do(partial(self.slot.state.advance, unsure=True))
         tx.start_timer("maintain", MAINTAIN_SECONDS, Maintain())
+        self._tell_spool(tx)
         self._schedule(tx)
 
     def on_stop(self) -> None:

@@ -13,9 +13,10 @@ class QuietConsole(Console):
     Rich by itself ends the process in the latter case, and fails in the former.
     """
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], width: int | None = None) -> None:
+        """Without a width it has that of the terminal."""
         tolerate(file)
-        super().__init__(file=file)
+        super().__init__(file=file, width=width)
 
     def on_broken_pipe(self) -> None:
         """Write nothing from now on."""

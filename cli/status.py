@@ -18,6 +18,8 @@ TIMEOUT_SECONDS: Final = 15.0
 """Longer than the supervisor itself waits for its monitor."""
 MOST_BYTES: Final = 64 << 20
 MOST_MONITOR_BYTES: Final = 4096
+ELSEWHERE_WIDTH: Final = 100
+"""In a file or a pipe."""
 
 
 class _NoStatusError(Exception):
@@ -123,12 +125,6 @@ def _show(status: Mapping[str, Any], settings: Settings) -> None:
     from cli.live_table import render
     from cli.quiet_console import QuietConsole
 
-    console = QuietConsole(sys.stdout)
-    width = console.width if console.is_terminal else max(100, console.width)
-    detector = settings.detector
-    console.print(
-        render(
-            status, None, width=width, height=None, warn_z=detector.warn_z, critical_z=detector.critical_z
-        ),
-        width=width,
-    )
+    console = QuietConsole(sys.stdout, None if sys.stdout.isatty() else ELSEWHERE_WIDTH)
+    z = {"warn_z": settings.detector.warn_z, "critical_z": settings.detector.critical_z}
+    console.print(render(status, None, width=console.width, height=None, **z))

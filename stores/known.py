@@ -1,6 +1,7 @@
 """Rows that a store already has of a session: what a repeated replay must not write again."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ from stores.filing import chosen, counted
 from stores.parts import Part
 from stores.store import Store, pack_origins
 
-_WITH_ORIGIN = ("ticks", "rejects", "gaps", "dead_letters")
+WITH_ORIGIN: Final = ("ticks", "rejects", "gaps", "dead_letters")
+"""The tables whose rows can be told apart by their origin."""
 
 
 class KnownOrigins:
@@ -19,7 +21,7 @@ class KnownOrigins:
     def __init__(self, store: Store, session: int | None) -> None:
         self._session = session
         self._known = (
-            {} if session is None else {table: store.origins(table, session) for table in _WITH_ORIGIN}
+            {} if session is None else {table: store.origins(table, session) for table in WITH_ORIGIN}
         )
 
     def divide(self, part: Part) -> tuple[Part, Counts]:
@@ -27,14 +29,14 @@ class KnownOrigins:
         lines = self._known.get(part.table)
         if not lines or part.batch.session != self._session:
             return part, {}
-        known = _find(part, lines)
+        known = among(part, lines)
         if not known.any():
             return part, {}
         return chosen(part, ~known), counted(chosen(part, known), "duplicate.already_stored")
 
 
-def _find(part: Part, lines: Mapping[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.bool_]:
-    """Tell of each row whether the store had it."""
+def among(part: Part, lines: Mapping[str, npt.NDArray[np.int64]]) -> npt.NDArray[np.bool_]:
+    """Tell of each row whether its origin is among these, which are packed and kept by line."""
     packed = pack_origins(part.rows["frame"].to_numpy(), part.rows["item"].to_numpy())
     of_line = np.asarray(part.rows["line"].to_pylist(), object)
     found = np.zeros(len(packed), np.bool_)

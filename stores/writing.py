@@ -7,15 +7,20 @@ pieces are asked for again, in the same order: rows [i, j) at depth d have the n
     base + 64·j + 63 − d
 
 which grows from left to right, and is larger for a whole than for any piece of it: a whole that was
-refused is never taken for written because its last piece was.
+refused is never taken for written because its last piece was. What stands left of a piece that was
+written was dealt with too, but the number does not say how: of such a piece the store's origins tell
+which rows were kept, and the others were refused.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from core.errors import PermanentStoreError
 from core.ledger import Counts, total
-from stores.filing import committed, piece
+from stores.filing import chosen, committed, piece
+from stores.known import WITH_ORIGIN, among
 from stores.parts import Part
 from stores.store import BatchId, Store
 
@@ -54,9 +59,10 @@ def _write(store: Store, part: Part, unsure: bool, start: int, stop: int, depth:
         return Written({}, ())
     rows = piece(part, start, stop)
     batch = BatchId(part.batch.session, part.batch.number + 64 * stop + 63 - depth)
+    if unsure and store.holds(part.table, batch):
+        return _dealt_with(store, rows) if depth else Written(committed(rows), ())
     try:
-        if not (unsure and store.holds(part.table, batch)):
-            store.write(part.table, rows.rows, batch)
+        store.write(part.table, rows.rows, batch)
     except PermanentStoreError as error:
         if stop - start == 1:
             return Written({}, (Refusal(rows, str(error)),))
@@ -66,3 +72,20 @@ def _write(store: Store, part: Part, unsure: bool, start: int, stop: int, depth:
     left = _write(store, part, unsure, start, middle, depth + 1)
     right = _write(store, part, unsure, middle, stop, depth + 1)
     return Written(total([left.counts, right.counts]), (*left.refused, *right.refused))
+
+
+def _dealt_with(store: Store, rows: Part) -> Written:
+    """Tell what became of a piece that an earlier try left behind: each row was kept or refused.
+
+    Reads the origins of a whole session; it is only asked once the store refused a larger piece.
+    """
+    if rows.table not in WITH_ORIGIN:
+        return Written(committed(rows), ())
+    kept = np.zeros(len(rows), np.bool_)
+    sessions = rows.rows["session"].to_numpy()
+    for session in np.unique(sessions).tolist():
+        kept |= (sessions == session) & among(rows, store.origins(rows.table, session))
+    refused = tuple(
+        Refusal(piece(rows, i, i + 1), "the store refused it before") for i in np.flatnonzero(~kept).tolist()
+    )
+    return Written(committed(chosen(rows, kept)), refused)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from inspect import getmembers, isclass
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import pytest
 
@@ -49,9 +49,9 @@ LONGER: Final[Mapping[str, str]] = {}
 
 BROAD_EXCEPT: Final[Mapping[str, str]] = {
     "actors/base.py:Actor.on_start": "Pykka calls no hook for a failure here: it is told, then raised on",
-    "actors/base.py:Actor.on_receive": "where the loop begins: SystemExit would end every actor of the process",
+    "actors/base.py:Actor.on_receive": "where the loop begins: a SystemExit would end all actors",
     "actors/base.py:Actor._salvage": "a record that kills its handler, whatever it raises, is to be buried",
-    "actors/supervisor.py:SupervisorActor._start": "the constructor of a child, which is where its loop begins",
+    "actors/supervisor.py:SupervisorActor._start": "a child's constructor, which is where its loop begins",
     "web/asking.py:Asking._call": "the thread's outermost frame: those who wait must hear of any failure",
 }
 BROAD: Final = frozenset({"Exception", "BaseException"})
@@ -225,9 +225,9 @@ def holds_sql(one: Module) -> Iterator[str]:
     """Tell of statements in SQL; docstrings and other texts that stand alone are prose."""
     prose = {id(node.value) for node in ast.walk(one.tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(one.tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
-            if SQL.search(node.value):
-                yield f"{node.lineno}: {node.value[:60]!r}"
+        match node:
+            case ast.Constant(str(text)) if id(node) not in prose and SQL.search(text):
+                yield f"{node.lineno}: {text[:60]!r}"
 
 
 def is_too_long(one: Module) -> Iterator[str]:
@@ -241,7 +241,7 @@ def is_too_long(one: Module) -> Iterator[str]:
 
 
 def test_imports_go_one_way() -> None:
-    """Core imports nothing of ours, the edges import core, actors import those, and only tests the launcher."""
+    """Core imports nothing of ours, the edges import core, actors those; only tests import the launcher."""
     assert faults(imports_upwards, [*modules(*PRODUCT, *BESIDE, "tests"), supervisor()]) == []
 
 
@@ -296,7 +296,9 @@ def test_whatever_is_public_is_documented() -> None:
 def test_messages_are_frozen_slotted_and_documented(one: Module) -> None:
     """Several threads read them, so nobody may change them."""
     name = one.name.removesuffix(".py").replace("/", ".")
-    classes = [cls for _, cls in getmembers(importlib.import_module(name), isclass) if cls.__module__ == name]
+    classes: list[Any] = [
+        cls for _, cls in getmembers(importlib.import_module(name), isclass) if cls.__module__ == name
+    ]
     for cls in classes:
         if getattr(cls, "_is_protocol", False):
             continue

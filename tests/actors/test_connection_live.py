@@ -16,7 +16,9 @@ from messages.supervision import ChildFailed, Drain, Drained, InjectFault
 from tests.support.exchange import Client, LoopbackExchange
 from tests.support.frames import CLOSE, PING, PONG, TEXT, encode_frame
 from tests.support.live_line import PATIENCE_SECONDS, live_line
+from tests.support.one_line import Plain
 from tests.support.tls import certificate, server_context
+from venues.dialect import Request
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +96,7 @@ def test_a_closed_gate_pushes_back_and_nothing_is_lost() -> None:
         go.set()
         for number in range(1, 30):
             line.tell(TakeCut(number))
-            line.wait_for_data(lambda part, number=number: part == Marker("connection/f/0/A", number))
+            line.wait_for_data(Marker("connection/f/0/A", number).__eq__)
         assert len(line.data) == 29, "something but markers came through"
         assert not sent.is_set()
         line.gate.open("full")
@@ -228,26 +230,26 @@ def test_a_crash_at_any_instant_loses_and_doubles_nothing(stage: str) -> None:
 def test_a_replaced_incarnation_does_not_take_the_wake_up_with_it() -> None:
     """One that hung, and ends behind the start of its replacement, which must go on being heard."""
     hung, released = threading.Event(), threading.Event()
-    with LoopbackExchange() as exchange, live_line(exchange.url) as line:
-        client = exchange.wait_for_client()
-        client.wait_for_text(lambda text: text == "subscribe B")
-        dialer = line.start_dialer
 
-        def hang(token: int, connection: Any) -> None:
-            hung.set()
-            released.wait(PATIENCE_SECONDS)
-            dialer(token, connection)
+    class Hanging(Plain):
+        def subscribe(self, symbols: tuple[str, ...]) -> tuple[Request, ...]:
+            if not hung.is_set():
+                hung.set()
+                assert released.wait(PATIENCE_SECONDS)
+            return super().subscribe(symbols)
 
-        line.start_dialer = hang
-        client.cut()
+    with LoopbackExchange() as exchange, live_line(exchange.url, Hanging) as line:
         assert hung.wait(PATIENCE_SECONDS)
         line.start()
+        line.wait_for_state("up")
         released.set()
-        old = line.refs[0]
-        old.actor_stopped.wait(PATIENCE_SECONDS)
+        assert line.refs[0].actor_stopped.wait(PATIENCE_SECONDS)
         for number in range(1, 4):
             line.tell(TakeCut(number))
             line.wait_for_event(lambda event: isinstance(event, CutTaken))
+        client = exchange.wait_for_client()
+        client.wait_for_text(lambda text: text == "subscribe B")
+        assert [frame.text for frame in client.received] == ["subscribe A", "subscribe B"]
 
 
 def test_many_reconnects_leak_nothing() -> None:

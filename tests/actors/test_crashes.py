@@ -118,6 +118,7 @@ def test_only_the_tick_that_kills_its_handler_becomes_a_dead_letter(
     tmp_path: Path, make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The block is tried again tick by tick; the others are stored as if nothing had happened."""
+
     def poisoned(state: Any, block: TickBlock, rules: Any) -> Any:
         if 13.0 in block.price:
             raise ZeroDivisionError("thirteen")

@@ -140,11 +140,13 @@ def test_the_pace_is_that_of_the_recording_times_the_speed(speed: float, world: 
 def test_a_time_that_goes_back_waits_for_nothing(world: World) -> None:
     """As where a second file begins before the first one's end."""
     replay = Replay(world, lines(0.0, 10.0, 3.0, 10.5), 1.0)
-    world.clock.advance(10.0)
     replay.settle()
     world.clock.advance(10.0)
     replay.settle()
-    assert replay.frames() == texts(0, 4)
+    assert replay.frames() == texts(0, 3)
+    world.clock.advance(0.5)
+    replay.settle()
+    assert replay.frames() == texts(3, 4)
 
 
 def test_the_pace_begins_when_the_replayer_does(world: World) -> None:
@@ -154,7 +156,8 @@ def test_the_pace_begins_when_the_replayer_does(world: World) -> None:
     assert replay.frames() == texts(0, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 3_000), min_size=1, max_size=30),
     steps=st.lists(st.integers(1, 4_000), max_size=20),
@@ -318,7 +321,7 @@ def test_crashes_lose_and_double_nothing(stage: str, seed: int, make_world: Make
         captured = lines(*range(20 * CHUNK_FRAMES), venues=venues)
         replay = Replay(make_world(seed), captured, venues=venues, failpoint=failpoint)
         replay.settle()
-        assert len(left) < 15
+        assert len(left) < 18
         assert replay.slot.incarnation == 21 - len(left)
         half = 10 * CHUNK_FRAMES
         assert replay.frames("x") == [(i, f"line {2 * i}".encode()) for i in range(half)]

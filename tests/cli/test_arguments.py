@@ -162,6 +162,7 @@ class TestMistakes:
     def test_point_to_the_help_of_the_command(self) -> None:
         assert refusal("query", "tiks").endswith("; see python supervisor.py query --help")
 
+    @pytest.mark.slow
     @given(st.lists(WORDS))
     def test_of_any_kind_are_told_in_one_line(self, argv: list[str]) -> None:
         told = ""

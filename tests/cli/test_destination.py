@@ -18,6 +18,12 @@ def write(path: Path | None, *chunks: bytes) -> None:
             file.write(chunk)
 
 
+def fail_after(path: Path | None, chunk: bytes, error: BaseException) -> None:
+    with destination(path) as file:
+        file.write(chunk)
+        raise error
+
+
 def test_a_file_has_all_that_was_written(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", b"one,", b"two\n")
     assert (tmp_path / "a.csv").read_bytes() == b"one,two\n"
@@ -28,9 +34,8 @@ def test_a_file_has_all_that_was_written(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_older_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"old")
-    with pytest.raises(error), destination(path) as file:
-        file.write(b"new")
-        raise error
+    with pytest.raises(error):
+        fail_after(path, b"new", error())
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a.csv"]
 
@@ -76,20 +81,20 @@ def test_a_place_that_cannot_be_is_refused_in_one_line(tmp_path: Path, name: str
 
 
 def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match='a.csv": No space left on device'), destination(tmp_path / "a.csv"):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(UsageError, match=r'a.csv": No space left on device'):
+        fail_after(tmp_path / "a.csv", b"new", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert os.listdir(tmp_path) == []
 
 
 def test_standard_output_comes_behind_what_was_printed(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    print("first")
+    sys.stdout.write("first\n")
     write(None, b"second\n")
     assert capfdbinary.readouterr().out == b"first\nsecond\n"
 
 
 def test_a_closed_pipe_is_for_the_caller_to_end_on() -> None:
-    with pytest.raises(BrokenPipeError), destination(None):
-        raise BrokenPipeError
+    with pytest.raises(BrokenPipeError):
+        fail_after(None, b"", BrokenPipeError())
 
 
 def test_standard_output_that_is_closed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

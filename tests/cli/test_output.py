@@ -10,15 +10,21 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.output import csv, json_lines, parquet, sliced
 from stores.schema import RESULTS, TICKS
 
-SCHEMA = pa.schema(
-    {"ts_ns": pa.int64(), "item": pa.int32(), "price": pa.float64(), "text": pa.utf8(), "raw": pa.binary()}
-)
+COLUMNS: dict[str, pa.DataType] = {
+    "ts_ns": pa.int64(),
+    "item": pa.int32(),
+    "price": pa.float64(),
+    "text": pa.utf8(),
+    "raw": pa.binary(),
+}
+SCHEMA = pa.schema(COLUMNS)
 AWKWARD_TEXT = st.text(st.sampled_from("\",\r\n'; \x00\\aé日\U0001f600"), max_size=6)
 ROWS = st.lists(
     st.tuples(
@@ -46,6 +52,7 @@ def csv_text(rows: list[tuple[Any, ...]], size: int = 3) -> str:
 
 
 class TestCsv:
+    @pytest.mark.slow
     @given(ROWS, SIZES)
     def test_is_read_back_by_the_standard_library(self, rows: list[tuple[Any, ...]], size: int) -> None:
         header, *read = standard_csv.reader(io.StringIO(csv_text(rows, size), newline=""), strict=True)
@@ -84,6 +91,7 @@ class TestCsv:
 
 
 class TestJson:
+    @pytest.mark.slow
     @given(ROWS, SIZES)
     def test_is_read_back_by_the_standard_library(self, rows: list[tuple[Any, ...]], size: int) -> None:
         lines = b"".join(json_lines(SCHEMA, batches_of(rows, size))).decode().split("\n")
@@ -106,6 +114,7 @@ class TestJson:
 
 
 class TestParquet:
+    @pytest.mark.slow
     @given(ROWS, SIZES)
     def test_is_read_back_whole(self, rows: list[tuple[Any, ...]], size: int) -> None:
         read = pq.read_table(io.BytesIO(b"".join(parquet(SCHEMA, batches_of(rows, size)))))
@@ -122,6 +131,7 @@ class TestParquet:
 
 
 class TestSlices:
+    @pytest.mark.slow
     @given(ROWS, SIZES)
     def test_together_are_what_was_cut(self, rows: list[tuple[Any, ...]], size: int) -> None:
         slices = list(sliced(batches_of(rows, size)))
@@ -129,7 +139,7 @@ class TestSlices:
         assert all(batch.num_rows for batch in slices)
 
     def test_of_wide_rows_are_short(self) -> None:
-        wide = pa.record_batch({"raw": pa.array([bytes(1 << 20)] * 40)})
+        wide = pa.record_batch({"raw": pa.array([bytes(1 << 20)] * 20)})
         assert max(batch.nbytes for batch in sliced([wide])) <= 16 << 20
 
     def test_of_narrow_rows_are_bounded_too(self) -> None:

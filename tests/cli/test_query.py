@@ -8,7 +8,6 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +77,10 @@ class TestRequest:
         assert request_of("ticks") == Query("ticks")
 
     def test_passes_every_restriction_on(self) -> None:
-        argv = "bars --venue demo --symbol A --start -1h --end now --interval 5s --limit 7".split()
-        assert request_of(*argv) == Query("bars", "demo", "A", T0 - 3_600 * SECOND, T0, 5 * SECOND, 7)
+        words = "bars --venue demo --symbol A --start -1h --end now --interval 5s --limit 7"
+        assert request_of(*words.split()) == Query(
+            "bars", "demo", "A", T0 - 3_600 * SECOND, T0, 5 * SECOND, 7
+        )
 
     def test_for_bars_has_an_interval_of_a_minute_by_default(self) -> None:
         assert request_of("bars").interval_ns == 60 * SECOND
@@ -164,9 +165,8 @@ class TestComment:
 @pytest.mark.slow
 class TestAnswer:
     @pytest.fixture(autouse=True)
-    def _capture(self, config: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Iterator[None]:
+    def _capture(self, config: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
         self.config, self.captured = config, capsysbinary
-        yield
 
     def ask(self, *argv: str) -> bytes:
         assert run(parse(["query", *argv, "--config", str(self.config)])) == 0

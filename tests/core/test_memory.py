@@ -1,6 +1,7 @@
 """What is remembered of a feed, with a memory of a few identities instead of 65,536."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ def remember_little() -> Iterator[None]:
 def pieces(ids: Sequence[int], cuts: Sequence[int]) -> list[Sequence[int]]:
     """Cut a list at these places."""
     bounds = [0, *sorted(min(cut, len(ids)) for cut in cuts), len(ids)]
-    return [ids[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [ids[start:stop] for start, stop in pairwise(bounds)]
 
 
 def answers(feed: FeedMemory, ids: Sequence[int], cuts: Sequence[int] = ()) -> list[bool]:

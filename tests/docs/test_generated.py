@@ -25,7 +25,7 @@ def test_no_page_is_stale(name: str) -> None:
 
 
 def test_every_generator_is_run() -> None:
-    """A new generate_<page>.py has to be added to generate.py; pictures are of a run, and no two are alike."""
+    """A new generate_<page>.py is to be added to generate.py; but no two pictures of a run are alike."""
     generators = {path.stem.removeprefix("generate_") for path in (ROOT / "docs").glob("generate_*.py")}
     assert generators - {"pictures"} == {path.stem for path in PAGES}
 

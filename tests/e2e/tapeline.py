@@ -2,14 +2,16 @@
 
 import csv
 import fcntl
+import http.client
 import io
+import json
 import sys
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import Ended, Program, is_running, wait_for_end
+from tests.support.processes import TIMEOUT_SECONDS, Ended, Program, eventually, is_running, wait_for_end
 
 PROJECT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, PROJECT / "supervisor.py")
@@ -60,6 +62,25 @@ class Tapeline:
         path = self.directory / "config.toml"
         path.write_text(text, encoding="utf-8")
         return path
+
+    def status(self, program: Program) -> dict[str, Any]:
+        """Ask a running pipeline for its status, without a process in between."""
+        port = int(program.wait_for_line("status on 127.0.0.1, port ").rsplit(" ", 1)[1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+        with closing(connection):
+            connection.request("GET", "/status")
+            answer = connection.getresponse()
+            document: dict[str, Any] = json.loads(answer.read())
+        return document if answer.status == 200 else {}
+
+    def wait_for_count(self, program: Program, name: str, at_least: int = 1) -> None:
+        """Wait until the ledger of a running pipeline has so many records in a place."""
+
+        def reached() -> bool:
+            total = (self.status(program).get("ledger") or {}).get("total", {})
+            return int(total.get(name, 0)) >= at_least
+
+        eventually(reached)
 
     def records(self, *columns: str) -> list[Row]:
         """Give the rows of ticks and rejects together, these columns of them, ordered by origin."""

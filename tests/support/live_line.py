@@ -12,7 +12,7 @@ import pykka
 from actors.address import Address
 from actors.clock import SystemClock
 from actors.connection import ConnectionActor
-from actors.dialer import StartDialer, start_dialer
+from actors.dialer import start_dialer
 from actors.dialing import dial
 from actors.gate import Gate
 from actors.mailbox import Mailbox
@@ -22,7 +22,7 @@ from core.line import LineState
 from messages.ingestion import Dialed, Frames
 from messages.observation import LineChanged
 from tests.support.one_line import Plain, all_data, terms
-from venues.dialect import FeedTerms
+from venues.dialect import Dialect, FeedTerms
 
 PATIENCE_SECONDS = 20.0
 
@@ -37,7 +37,9 @@ class Hasty(Random):
 class LiveLine:
     """A connection actor and everybody it speaks with."""
 
-    def __init__(self, url: str, *, timeout_seconds: float, ca_file: str | None, **other: Any) -> None:
+    def __init__(
+        self, url: str, dialect: type[Dialect], timeout_seconds: float, ca_file: str | None, **other: Any
+    ) -> None:
         self.transports: list[Transport] = []
         """Of all connections, in order."""
         self.normalizer = Mailbox()
@@ -54,7 +56,7 @@ class LiveLine:
             Address[Any]("supervisor", self.supervisor), Address[Any]("monitor", self.monitor),
         )  # fmt: skip
         self.gate.on_open(self.slot.mailbox.notify)
-        self.start_dialer: StartDialer = start_dialer(self._dial)
+        self._dialect = dialect(FeedTerms(("A", "B"), ("trades",)))
         self._other = other
         self.refs: list[pykka.ActorRef[Any]] = []
 
@@ -62,9 +64,9 @@ class LiveLine:
         """Start an incarnation."""
         arguments: dict[str, Any] = {
             "terms": terms(max_message_bytes=2**24, **self._other),
-            "dialect": Plain(FeedTerms(("A", "B"), ("trades",))),
+            "dialect": self._dialect,
             "normalizer": Address[Any]("normalizer/f/0", self.normalizer),
-            "start_dialer": lambda token, to: self.start_dialer(token, to),
+            "start_dialer": start_dialer(self._dial),
             "random": Hasty(), "mask": lambda: b"abcd", "gates": (self.gate,),
         }  # fmt: skip
         self.refs.append(ConnectionActor.start(self.slot, **arguments))
@@ -141,11 +143,16 @@ class LiveLine:
 
 @contextmanager
 def live_line(
-    url: str, *, timeout_seconds: float = PATIENCE_SECONDS, ca_file: str | None = None, **other: Any
+    url: str,
+    dialect: type[Dialect] = Plain,
+    *,
+    timeout_seconds: float = PATIENCE_SECONDS,
+    ca_file: str | None = None,
+    **other: Any,
 ) -> Iterator[LiveLine]:
     """Run a line; none of its threads outlives the context."""
     before = set(threading.enumerate())
-    line = LiveLine(url, timeout_seconds=timeout_seconds, ca_file=ca_file, **other)
+    line = LiveLine(url, dialect, timeout_seconds, ca_file, **other)
     line.start()
     try:
         yield line

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from math import inf, nan
 from typing import Any
 
@@ -36,6 +36,19 @@ def serve() -> Iterator[Serve]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, Any]:
+    """Give the status that the shared server tells; a test fills it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def shared(told: dict[str, Any]) -> Iterator[StatusServer]:
+    """Give one server for all examples of a property."""
+    with StatusServer("127.0.0.1", 0, told.copy) as server:
+        yield server
 
 
 def ask(
@@ -106,11 +119,15 @@ class TestAnswers:
             assert "Server" not in answer.headers
             assert "Access-Control-Allow-Origin" not in answer.headers
 
-    @settings(max_examples=25)
-    @given(statuses)
-    def test_any_status_is_valid_json_or_refused(self, any_status: dict[str, Any]) -> None:
-        with StatusServer("127.0.0.1", 0, lambda: any_status) as server:
-            answer, body = ask(server)
+    @pytest.mark.slow
+    @settings(max_examples=50, deadline=None)
+    @given(any_status=statuses)
+    def test_any_status_is_valid_json_or_refused(
+        self, shared: StatusServer, told: dict[str, Any], any_status: dict[str, Any]
+    ) -> None:
+        told.clear()
+        told.update(any_status)
+        answer, body = ask(shared)
         assert answer.status == (200 if any_status else 503)
         assert isinstance(json.loads(body, parse_constant=pytest.fail), dict)
 
@@ -246,15 +263,15 @@ class TestRefusals:
         answer = exchange(serve(), begin + b"x" * (MOST_BYTES - len(begin)))
         assert answer.startswith(b"HTTP/1.0 431 ")
 
-    @settings(max_examples=40)
-    @given(st.binary(max_size=200))
-    def test_no_bytes_break_it(self, noise: bytes) -> None:
-        with StatusServer("127.0.0.1", 0, status) as server:
-            with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
-                connection.sendall(noise)
-                connection.shutdown(socket.SHUT_WR)
-                assert b" 200 " not in read_all(connection)
-            assert ask(server, "/healthz")[0].status == 200
+    @pytest.mark.slow
+    @settings(max_examples=80, deadline=None)
+    @given(noise=st.binary(max_size=200))
+    def test_no_bytes_break_it(self, shared: StatusServer, noise: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", shared.port), timeout=PATIENCE_SECONDS) as connection:
+            connection.sendall(noise)
+            connection.shutdown(socket.SHUT_WR)
+            assert b" 200 " not in read_all(connection)
+        assert ask(shared, "/healthz")[0].status == 200
 
 
 class TestClients:
@@ -278,8 +295,9 @@ class TestClients:
                     break
             assert ended
 
+    @pytest.mark.slow
     def test_a_client_that_reads_nothing_is_closed(self, serve: Serve) -> None:
-        large = {"x": "y" * 30_000_000}
+        large = {"x": "y" * 20_000_000}
         server = serve(lambda: large, deadline_seconds=0.1)
         with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as slow:
             slow.sendall(request(server))
@@ -290,10 +308,11 @@ class TestClients:
             for thread in threads:
                 thread.join(PATIENCE_SECONDS)
             assert not any(thread.is_alive() for thread in threads)
-            with pytest.raises(ConnectionError):
-                while slow.recv(1 << 20):
-                    pass
-                raise ConnectionResetError  # or cut off in an orderly way
+            received = 0
+            with suppress(ConnectionError):
+                while part := slow.recv(1 << 20):
+                    received += len(part)
+            assert received < len(large["x"])
 
     def test_a_client_that_goes_away_leaves_no_trace(
         self, serve: Serve, capfd: pytest.CaptureFixture[str]
@@ -368,7 +387,7 @@ class TestPort:
         server.close()
 
     def test_start_and_close_right_after_each_other_do_not_hang(self) -> None:
-        for _ in range(3):
+        for _ in range(2):
             server = StatusServer("localhost", 0, status)
             server.start()
             server.close()
