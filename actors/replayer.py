@@ -1,7 +1,7 @@
 """Stands where connections stand in a live run: feeds captures to the normalizers."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, assert_never
+from typing import Any, ClassVar, Final, assert_never
 
 from actors.address import Address
 from actors.base import Actor
@@ -14,6 +14,7 @@ from messages.replaying import CaptureEnded, CaptureRead
 from messages.supervision import Drain, Drained, LinesDone
 
 ReplayerMessage = CaptureRead | CaptureEnded | Drain
+LONGEST_WAIT_SECONDS: Final = 3600.0
 
 
 class ReplayPort(Port):
@@ -33,7 +34,9 @@ class ReplayPort(Port):
         due = self.slot.next_due()
         if due is not None:
             waits.append(due - self.slot.clock.monotonic())
-        seconds = min((max(0.0, wait) for wait in waits if wait is not None), default=None)
+        # Times of a capture may be centuries apart, which no wait can be told.
+        bounded = (min(max(0.0, wait), LONGEST_WAIT_SECONDS) for wait in waits if wait is not None)
+        seconds = min(bounded, default=None)
         self.slot.mailbox.wait(seconds, self._is_due)
 
     def _is_due(self) -> bool:

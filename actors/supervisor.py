@@ -250,13 +250,15 @@ class SupervisorActor(Actor[SupervisorState]):
         if state.ended:
             return
         if state.overdue:
-            log.error("the writers did not finish in time: %s", ", ".join(sorted(state.waiting)))
+            log.error("did not finish in time: %s", ", ".join(sorted(state.waiting)))
             self._settle(*(child for child in self._children("writer") if child.state != "drained"))
             self._end(tx)
             return
         state.overdue = True
         upstream = self._children("connection", "replayer", "normalizer", "detector", "monitor")
         self._settle(*(child for child in upstream if child.state != "drained"))
+        # Everything else is drained if it is a webhook that was waited for: its receiver hangs.
+        self._settle(*(child for child in self._children("webhook") if child.spec.name in state.waiting))
         state.stage, state.waiting = len(DRAIN_STAGES) - 3, set()
         for child in self._children("writer"):
             if child.state not in ("drained", "failed"):

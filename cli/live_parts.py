@@ -203,7 +203,9 @@ def alert_rows(status: Mapping[str, Any]) -> list[Text]:
 
 def _alert(row: Mapping[str, Any]) -> Text:
     kind, held_back = plain(row.get("kind"), 20), whole(row.get("held_back"))
-    places = [plain(row.get(name), 40) for name in ("feed", "symbol") if row.get(name)]
+    what = plain(row.get("text"))
+    # Most alerts name their place themselves.
+    places = [place for name in ("feed", "symbol") if (place := plain(row.get(name), 40)) not in what]
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(time_of_day(row.get("ts_ns")), "bright_black").append(
         f" {kind}", ALERT_STYLES.get(kind, "yellow")
@@ -211,4 +213,4 @@ def _alert(row: Mapping[str, Any]) -> Text:
     text.append(f" {' '.join(places)}" if places else "", "bold")
     if held_back:
         text.append(f" (and {held_back:,} more like it)", "dim")
-    return text.append(f" {plain(row.get('text'))}")
+    return text.append(f" {what}")

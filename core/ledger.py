@@ -113,6 +113,6 @@ def _reasons(counts: Counts) -> dict[str, int]:
     reasons: dict[str, int] = {}
     for (_, name), n in counts.items():
         place, dot, reason = name.partition(".")
-        if dot and place in PLACES:
+        if dot and n and place in PLACES:
             reasons[reason] = reasons.get(reason, 0) + n
     return dict(sorted(reasons.items()))

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from core.records import RAW_LIMIT, DeadLetter
-from messages.lane import Key, Shed
+from messages.lane import Key, Shed, Unshed
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Frames:
 
 
 @dataclass(frozen=True, slots=True)
-class FrameRefused:
+class FrameRefused(Unshed):
     """From a connection to its normalizer: a message that broke the protocol and ended the line.
 
     It becomes a `rejects` row with the reason; the frame and the record are counted.
@@ -155,15 +155,7 @@ class FrameRefused:
     raw: bytes
     ts_recv_ns: int
 
-    key: None = None
-    weight: int = 0
-    nbytes: int = 0
-    records: int = 0
-    frames: int = 1
-
-    def units(self) -> "tuple[FrameRefused, ...]":
-        """Give itself."""
-        return (self,)
+    frames: ClassVar[int] = 1
 
     def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
         """One, with its bytes."""
@@ -174,13 +166,9 @@ class FrameRefused:
             ),
         )  # fmt: skip
 
-    def shed(self) -> Shed:
-        """Never asked: it has no key."""
-        raise AssertionError("a refused frame is never shed")
-
 
 @dataclass(frozen=True, slots=True)
-class LineReset:
+class LineReset(Unshed):
     """From a connection to its normalizer, in the data lane: the line was lost and is up again here."""
 
     sender: str
@@ -191,24 +179,6 @@ class LineReset:
     frame: int
     """Number of the next frame."""
     ts_recv_ns: int
-
-    key: None = None
-    weight: int = 0
-    nbytes: int = 0
-    records: int = 0
-    frames: int = 0
-
-    def units(self) -> "tuple[LineReset, ...]":
-        """Give itself."""
-        return (self,)
-
-    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
-        """Give none: it carries no record."""
-        return ()
-
-    def shed(self) -> Shed:
-        """Never asked: it has no key."""
-        raise AssertionError("a line reset is never shed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """What every message of the data lane says about itself, so that a mailbox can bound and count it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Protocol, Self
 
-from core.records import DeadLetter
+from core.describe import tick_as_json
+from core.records import DeadLetter, TickBlock
 
 Key = tuple[str, str | None]
 """Feed and symbol: what a mailbox's bound is kept for."""
@@ -51,8 +53,36 @@ class DataMessage(Protocol):
         """What stands in its place when it is shed."""
 
 
+class Unshed:
+    """What a message of the data lane says of itself that is never shed and carries no tick."""
+
+    __slots__ = ()
+
+    key: ClassVar[Key | None] = None
+    weight: ClassVar[int] = 0
+    records: ClassVar[int] = 0
+    frames: ClassVar[int] = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Too few to count."""
+        return 0
+
+    def units(self) -> Sequence[Self]:
+        """Give itself."""
+        return (self,)
+
+    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
+        """Give none: it carries no record."""
+        return ()
+
+    def shed(self) -> "Shed":
+        """Never asked: it has no key."""
+        raise AssertionError(f"{type(self).__name__} is never shed")
+
+
 @dataclass(frozen=True, slots=True)
-class Shed:
+class Shed(Unshed):
     """Stands in a mailbox where messages were shed, so that the loss is counted and told in order.
 
     Made by a mailbox; the receiving actor counts it and puts a gap in its place.
@@ -64,28 +94,13 @@ class Shed:
     symbol: str | None
     session: int
     line: str
-    records: int
-    frames: int
+    # `field()`, lest the base's zeros be taken for defaults.
+    records: int = field()  # type: ignore[misc]
+    frames: int = field()  # type: ignore[misc]
     first_frame: int
     last_frame: int
     ts_recv_ns: int
     """Receive time of the last record shed."""
-
-    key: None = None
-    weight: int = 0
-    nbytes: int = 0
-
-    def units(self) -> "tuple[Shed, ...]":
-        """Give itself."""
-        return (self,)
-
-    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
-        """Give none: what was shed is counted as shed."""
-        return ()
-
-    def shed(self) -> "Shed":
-        """Give itself."""
-        return self
 
     def merged(self, later: "Shed") -> "Shed":
         """Count a later one of the same key and sender too."""
@@ -96,6 +111,59 @@ class Shed:
             last_frame=max(self.last_frame, later.last_frame),
             ts_recv_ns=max(self.ts_recv_ns, later.ts_recv_ns),
         )
+
+
+class OfOneSymbol(ABC):
+    """What a message says of itself that carries a block of one symbol's ticks."""
+
+    __slots__ = ()
+
+    sender: str
+    frames: ClassVar[int] = 0
+
+    @property
+    @abstractmethod
+    def ticks(self) -> TickBlock:
+        """The ticks that it carries."""
+
+    @property
+    def feed(self) -> str:
+        """The block's."""
+        return self.ticks.feed
+
+    @property
+    def key(self) -> Key:
+        """The bound is kept per symbol."""
+        return (self.ticks.feed, self.ticks.symbol)
+
+    @property
+    def weight(self) -> int:
+        """Ticks."""
+        return len(self.ticks)
+
+    @property
+    def records(self) -> int:
+        """Ticks."""
+        return len(self.ticks)
+
+    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
+        """Give one a tick, as JSON."""
+        block = self.ticks
+        return tuple(
+            DeadLetter(
+                block.feed, block.venue, block.symbol, actor, error, tick_as_json(block, i),
+                int(block.ts_recv_ns[i]), block.session, block.line, int(block.frame[i]), int(block.item[i]),
+            )
+            for i in range(len(block))
+        )  # fmt: skip
+
+    def shed(self) -> Shed:
+        """Blocks are shed whole."""
+        block = self.ticks
+        return Shed(
+            self.sender, block.feed, block.venue, block.symbol, block.session, block.line, len(block), 0,
+            int(block.frame[0]), int(block.frame[-1]), int(block.ts_recv_ns[-1]),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

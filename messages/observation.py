@@ -1,9 +1,11 @@
 """To the monitor: what happened, what a consistent cut found, and what the operator asks."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from core.ledger import Counts
 from core.records import Alert
+from messages.lane import Unshed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +64,13 @@ class TakeCut:
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(Unshed):
     """From an actor to each that its data goes to: all that was put before the cut is in front of this."""
 
     sender: str
     cut: int
 
-    feed: str = ""
-    key: None = None
-    weight: int = 0
-    nbytes: int = 0
-    records: int = 0
-    frames: int = 0
-
-    def units(self) -> "tuple[Marker, ...]":
-        """Give itself."""
-        return (self,)
+    feed: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)

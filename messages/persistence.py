@@ -2,24 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from core.records import Alert, DeadLetter
-from messages.lane import Key, Shed
+from messages.lane import Unshed
 
 
 @dataclass(frozen=True, slots=True)
-class LettersNoted:
-    """From any actor to every writer: records that killed their handler."""
+class LettersNoted(Unshed):
+    """From any actor to every writer: records that killed their handler, counted where they died."""
 
     sender: str
     feed: str
     rows: tuple[DeadLetter, ...]
-
-    key: Key | None = None
-    weight: int = 0
-    records: int = 0
-    """They were counted as dead letters where they died."""
-    frames: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -30,40 +25,15 @@ class LettersNoted:
         """One message a letter."""
         return [LettersNoted(self.sender, self.feed, (row,)) for row in self.rows]
 
-    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
-        """Give none: a dead letter that cannot be stored is told in the log."""
-        return ()
-
-    def shed(self) -> Shed:
-        """Never asked: it has no key."""
-        raise AssertionError("a dead letter is never shed")
-
 
 @dataclass(frozen=True, slots=True)
-class AlertsNoted:
+class AlertsNoted(Unshed):
     """From the monitor to every writer: alerts that went out."""
 
     sender: str
     rows: tuple[Alert, ...]
 
-    feed: str = ""
-    key: Key | None = None
-    weight: int = 0
-    nbytes: int = 0
-    records: int = 0
-    frames: int = 0
-
-    def units(self) -> "Sequence[AlertsNoted]":
-        """One message an alert."""
-        return [AlertsNoted(self.sender, (row,)) for row in self.rows]
-
-    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
-        """Give none: it carries no record."""
-        return ()
-
-    def shed(self) -> Shed:
-        """Never asked: it has no key."""
-        raise AssertionError("an alert is never shed")
+    feed: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,40 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.records import DeadLetter, ScoredBlock
+from core.records import ScoredBlock, TickBlock
 from core.standing import Standing
-from messages.lane import Key, Shed
-from messages.normalization import block_letters, block_shed
+from messages.lane import OfOneSymbol
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class Scored(OfOneSymbol):
     """From a detector to every writer: store these."""
 
     sender: str
     block: ScoredBlock
 
-    frames: int = 0
-
     @property
-    def feed(self) -> str:
+    def ticks(self) -> TickBlock:
         """The block's."""
-        return self.block.ticks.feed
-
-    @property
-    def key(self) -> Key:
-        """The bound is kept per symbol."""
-        return (self.block.ticks.feed, self.block.ticks.symbol)
-
-    @property
-    def weight(self) -> int:
-        """Ticks."""
-        return len(self.block)
-
-    @property
-    def records(self) -> int:
-        """Ticks."""
-        return len(self.block)
+        return self.block.ticks
 
     @property
     def nbytes(self) -> int:
@@ -46,14 +28,6 @@ class Scored:
     def units(self) -> "Sequence[Scored]":
         """One message a tick."""
         return [Scored(self.sender, self.block.slice(i, i + 1)) for i in range(len(self.block))]
-
-    def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
-        """One a tick, as JSON."""
-        return block_letters(self.block.ticks, actor, error)
-
-    def shed(self) -> Shed:
-        """Blocks are shed whole."""
-        return block_shed(self.sender, self.block.ticks)
 
 
 @dataclass(frozen=True, slots=True)

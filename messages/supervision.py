@@ -1,8 +1,10 @@
 """Between the supervisor and its children: starting, failing, draining."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from core.ledger import Counts, Ledger
+from messages.lane import Unshed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +62,12 @@ class LinesDone:
 
 
 @dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Unshed):
     """From the supervisor to a child, behind all its data: finish, then say `Drained`."""
 
     sender: str = "supervisor"
 
-    feed: str = ""
-    key: None = None
-    weight: int = 0
-    nbytes: int = 0
-    records: int = 0
-    frames: int = 0
-
-    def units(self) -> "tuple[Drain, ...]":
-        """Give itself."""
-        return (self,)
+    feed: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Annotated, Any, Final, cast
 
 import msgspec
 import zstandard
@@ -20,12 +20,13 @@ import zstandard
 from core.errors import UsageError
 
 _CUT_ERRORS: Final = (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile)
+_CHUNK_BYTES: Final = 2**14
 
 
 class CaptureLine(msgspec.Struct):
     """One line of a capture."""
 
-    ts_recv_ns: int
+    ts_recv_ns: Annotated[int, msgspec.Meta(ge=1 - 2**63, le=2**63 - 1)]
     venue: str
     dir: str
     data: str
@@ -68,6 +69,8 @@ def read(paths: Sequence[Path], warnings: list[str] | None = None) -> Iterator[C
     for path in paths:
         for number, raw in enumerate(_lines(path), 1):
             if isinstance(raw, Exception):
+                if number == 1 and not isinstance(raw, EOFError):
+                    raise UsageError(f"{path} is not compressed as its name says: {raw}")
                 _warn(warnings, f"{path} is cut off in its compressed data behind line {number - 1}")
                 break
             line = _parse(path, number, raw)
@@ -85,7 +88,7 @@ def _parse(path: Path, number: int, raw: bytes) -> CaptureLine | None:
         # JSON knows lone surrogates, which no frame could have held.
         line.data.encode()
         return line
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         if not raw.endswith(b"\n"):
             return None
         raise UsageError(f"{path}, line {number}: not a line of a capture: {error}") from None
@@ -103,10 +106,40 @@ def _lines(path: Path) -> Iterator[bytes | Exception]:
 
 def _unpacked(path: Path, file: IO[bytes]) -> IO[bytes]:
     if path.suffix == ".gz":
-        return io.BufferedReader(gzip.GzipFile(fileobj=file))
+        # As it is: a second buffer around it would lose what it holds when the data ends too early.
+        return cast(IO[bytes], gzip.GzipFile(fileobj=file))
     if path.suffix == ".zst":
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+        return io.BufferedReader(_Zstd(file))
     return file
+
+
+class _Zstd(io.RawIOBase):
+    """Reads zstd frames one behind the other; EOFError where the last one is cut off.
+
+    The library's own stream reader ends there as if nothing were missing.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._frame: Any = None
+        self._packed = self._unpacked = b""
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer with what comes next."""
+        while not self._unpacked and (packed := self._packed or self._file.read(_CHUNK_BYTES)):
+            self._frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            self._unpacked = self._frame.decompress(packed)
+            self._packed = self._frame.unused_data if self._frame.eof else b""
+            self._frame = None if self._frame.eof else self._frame
+        if not self._unpacked and self._frame is not None:
+            raise EOFError("the last frame is cut off")
+        taken, self._unpacked = self._unpacked[: len(buffer)], self._unpacked[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
 
 
 def _hash_into(digest: "hashlib._Hash", path: Path) -> None:

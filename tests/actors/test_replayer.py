@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from actors.address import Address
 from actors.base import Injected
+from actors.clock import SystemClock
 from actors.gate import Gate
 from actors.mailbox import Mailbox
 from actors.replay_source import CHUNK_FRAMES, ReplaySource, Target
@@ -21,6 +22,7 @@ from messages.observation import Marker, Noticed, TakeCut
 from messages.supervision import ChildFailed, Drain, Drained, InjectFault, LinesDone
 from stores.captures import CaptureLine
 from tests.support.harness import World, telling_seed
+from tests.support.live_line import PATIENCE_SECONDS, wait
 from tests.support.one_line import all_data, numbered
 
 MakeWorld = Callable[[int], World]
@@ -346,3 +348,34 @@ def test_a_capture_needs_no_marker_downstream(world: World) -> None:
     replay = Replay(world, lines(0.0))
     replay.tell(TakeCut(1))
     assert not [part for part in all_data(replay.mailboxes["feed-x"]) if isinstance(part, Marker)]
+
+
+# On its thread
+
+
+def test_a_replayer_that_waits_for_centuries_still_hears_and_goes_on_when_its_gate_opens() -> None:
+    normalizer, supervisor, gate = Mailbox(), Mailbox(), Gate()
+    captured = [CaptureLine(at, "x", "recv", "line 0") for at in (1 - 2**63, 1 - 2**63, 2**63 - 1)]
+    source = ReplaySource(iter(captured), {"x": Target("f", "f/0/A")}, -5, 1.0)
+    slot = Slot("replayer", source, Mailbox(), SystemClock(), Address[Any]("supervisor", supervisor))
+    gate.on_open(slot.mailbox.notify)
+    gate.close("full")
+    ref = ReplayerActor.start(
+        slot,
+        normalizers={"f": Address[Any]("normalizer/f/0", normalizer)},
+        progress=lambda lines: None,
+        gates=(gate,),
+    )
+    heard: list[Any] = []
+
+    def drained() -> bool:
+        while (message := supervisor.take_control()) is not None:
+            heard.append(message)
+        return Drained("replayer") in heard
+
+    gate.open("full")
+    wait(normalizer, normalizer.has_data, "the first two lines")
+    assert numbered(all_data(normalizer)) == [(0, b"line 0"), (1, b"line 0")]
+    slot.mailbox.put_control(Drain())
+    wait(supervisor, drained, "the answer")
+    assert ref.stop(timeout=PATIENCE_SECONDS)

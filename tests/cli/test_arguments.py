@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.arguments import find_config, overview, parse
@@ -16,7 +16,7 @@ from stores.schema import RESULTS
 
 ROOT = Path(__file__).parents[2]
 
-WORDS = st.text(max_size=8).filter(lambda word: not word.startswith("-h")) | st.sampled_from(
+WORDS = st.text(max_size=8).filter(lambda word: not word.startswith(("-h", "--help"))) | st.sampled_from(
     ["query", "ticks", "replay", "--set", "--limit", "--start", "-1h", "--"]
 )
 
@@ -163,6 +163,7 @@ class TestMistakes:
         assert refusal("query", "tiks").endswith("; see python supervisor.py query --help")
 
     @pytest.mark.slow
+    @settings(deadline=None)
     @given(st.lists(WORDS))
     def test_of_any_kind_are_told_in_one_line(self, argv: list[str]) -> None:
         told = ""

@@ -131,6 +131,11 @@ class TestWhatIsShown:
             "22:13:20 reject demo BTC-USD (and 1,023 more like it) z is 14.2",
         ]
 
+    def test_an_alert_that_names_its_place_does_so_once(self) -> None:
+        alert = {**status()["alerts"][0], "held_back": 0, "text": "BTC-USD: price 1.0: critical_z"}
+        row = row_with(drawn(status(alerts=[alert])), "22:13:20")
+        assert row.strip("│ ") == "22:13:20 reject demo BTC-USD: price 1.0: critical_z"
+
     @pytest.mark.parametrize("empty", [nothing, {}, dict.fromkeys(nothing)])
     def test_nothing_known_is_said_in_words(self, empty: Mapping[str, Any]) -> None:
         text = drawn(empty)
@@ -196,7 +201,8 @@ class TestHostileText:
         assert all(line.isprintable() for line in text.splitlines())
         text.encode()
 
-    @settings(max_examples=60)
+    @pytest.mark.slow
+    @settings(max_examples=60, deadline=None)
     @given(statuses, st.integers(1, 150), st.integers(1, 60) | st.none())
     def test_no_status_breaks_it(self, any_status: dict[str, Any], width: int, height: int | None) -> None:
         text = drawn(any_status, width=width, height=height)

@@ -1,5 +1,6 @@
 """The log's one line on how everything stands."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,7 @@ def test_foreign_text_stays_on_the_line() -> None:
     assert r"\x1b[2J" in written
 
 
+@pytest.mark.slow
 @given(statuses, st.floats(), st.integers(), st.floats())
 def test_any_status_gives_one_line(
     any_status: dict[str, object], seconds: float, n: int, before: float

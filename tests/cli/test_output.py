@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.output import csv, json_lines, parquet, sliced
@@ -53,6 +53,7 @@ def csv_text(rows: list[tuple[Any, ...]], size: int = 3) -> str:
 
 class TestCsv:
     @pytest.mark.slow
+    @settings(deadline=None)
     @given(ROWS, SIZES)
     def test_is_read_back_by_the_standard_library(self, rows: list[tuple[Any, ...]], size: int) -> None:
         header, *read = standard_csv.reader(io.StringIO(csv_text(rows, size), newline=""), strict=True)
@@ -92,6 +93,7 @@ class TestCsv:
 
 class TestJson:
     @pytest.mark.slow
+    @settings(deadline=None)
     @given(ROWS, SIZES)
     def test_is_read_back_by_the_standard_library(self, rows: list[tuple[Any, ...]], size: int) -> None:
         lines = b"".join(json_lines(SCHEMA, batches_of(rows, size))).decode().split("\n")
@@ -115,6 +117,7 @@ class TestJson:
 
 class TestParquet:
     @pytest.mark.slow
+    @settings(deadline=None)
     @given(ROWS, SIZES)
     def test_is_read_back_whole(self, rows: list[tuple[Any, ...]], size: int) -> None:
         read = pq.read_table(io.BytesIO(b"".join(parquet(SCHEMA, batches_of(rows, size)))))
@@ -132,6 +135,7 @@ class TestParquet:
 
 class TestSlices:
     @pytest.mark.slow
+    @settings(deadline=None)
     @given(ROWS, SIZES)
     def test_together_are_what_was_cut(self, rows: list[tuple[Any, ...]], size: int) -> None:
         slices = list(sliced(batches_of(rows, size)))

@@ -1,6 +1,7 @@
 """The progress of a replay."""
 
 import io
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
@@ -92,7 +93,7 @@ def test_an_empty_replay_is_one() -> None:
 def test_updates_may_come_from_another_thread() -> None:
     file = Terminal()
     with ReplayProgress(1_000, file) as progress:
-        thread = Thread(target=lambda: [progress.update(n) for n in range(1_001)])
+        thread = Thread(target=lambda: deque(map(progress.update, range(1_001)), maxlen=0))
         thread.start()
         progress.show()
         thread.join()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from cli.summary import WIDTH, summarize, verdict
@@ -83,6 +84,7 @@ def test_foreign_names_are_harmless() -> None:
     assert all(line.isprintable() for line in text.splitlines())
 
 
+@pytest.mark.slow
 @given(anything)
 def test_any_mapping_gives_a_text(value: object) -> None:
     keys = ("balanced", "total", "reasons", "frames", "feeds", "stores", "events")

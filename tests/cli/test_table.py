@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -110,6 +110,7 @@ def test_of_nothing_a_table_is_a_header() -> None:
 
 
 @pytest.mark.slow
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=5), st.integers(40, 120))
 def test_no_line_is_wider_than_the_terminal(texts: list[str], width: int) -> None:
     rows = [{"ts_ns": T0, "kind": "warn", "actor": "a", "text": text, "held_back": 3} for text in texts]

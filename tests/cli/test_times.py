@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.times import UNITS_NS, duration_ns, point_ns, utc_text
@@ -34,6 +34,7 @@ class TestDurations:
     def test_are_read(self, text: str, ns: int) -> None:
         assert duration_ns(text) == ns
 
+    @settings(deadline=None)
     @given(st.integers(1, 10**15), st.sampled_from(sorted(UNITS_NS)))
     def test_of_one_unit_are_exact(self, number: int, unit: str) -> None:
         ns = number * UNITS_NS[unit]
@@ -43,6 +44,7 @@ class TestDurations:
             with pytest.raises(ValueError, match="292 years"):
                 duration_ns(f"{number}{unit}")
 
+    @settings(deadline=None)
     @given(st.integers(1, 2**63 - 1))
     def test_in_fractions_of_a_second_are_exact(self, ns: int) -> None:
         assert duration_ns(f"{ns // 10**9}.{ns % 10**9:09}s") == ns
@@ -114,15 +116,18 @@ class TestPoints:
     def test_may_be_relative_to_now(self, text: str, offset_ns: int) -> None:
         assert point_ns(text, NOW) == NOW + offset_ns
 
+    @settings(deadline=None)
     @given(POINTS)
     def test_are_read_back_as_they_were_written(self, ns: int) -> None:
         assert point_ns(utc_text(ns), NOW) == ns
 
+    @settings(deadline=None)
     @given(POINTS)
     def test_in_epoch_nanoseconds_are_exact(self, ns: int) -> None:
         if ns >= 10**17:
             assert point_ns(str(ns), NOW) == ns
 
+    @settings(deadline=None)
     @given(
         st.datetimes(datetime(1971, 1, 1), datetime(2261, 12, 31)),
         st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
@@ -160,6 +165,7 @@ class TestPoints:
         with pytest.raises(ValueError, match="is not a time from 1970 to 2262"):
             point_ns(text, NOW)
 
+    @settings(deadline=None)
     @given(st.text(max_size=30))
     def test_of_any_text_are_times_or_refused(self, text: str) -> None:
         try:
@@ -169,6 +175,7 @@ class TestPoints:
         assert 0 <= ns < 2**63
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**63), 2**63 - 1))
 def test_any_int64_can_be_written_as_a_time(ns: int) -> None:
     text = utc_text(ns)

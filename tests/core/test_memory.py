@@ -126,7 +126,8 @@ def test_a_hole_in_the_ids_is_told_once_and_late_ones_and_new_counts_are_not_hol
     ids: list[int], holes: list[tuple[int, int]]
 ) -> None:
     """An id far behind the last begins a new count; one a little behind came late."""
-    for cuts in ([], range(len(ids))):
+    no_cuts: Sequence[int] = ()
+    for cuts in (no_cuts, range(len(ids))):
         feed = FeedMemory()
         found = []
         for piece in pieces(ids, cuts):

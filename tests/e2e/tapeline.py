@@ -36,6 +36,12 @@ class Tapeline:
         """The options that keep a command off what belongs to others."""
         return ["--set", f"data_dir={self.data_dir}", "--set", "monitor.port=0"]
 
+    def beside(self, name: str) -> "Tapeline":
+        """Give another one, with a data directory of its own."""
+        directory = self.directory / name
+        directory.mkdir()
+        return Tapeline(directory, self._stack)
+
     def start(self, *arguments: str | Path, bare: bool = False) -> Program:
         """Start a command; with `bare` it gets only these arguments."""
         words = [*PROGRAM, *arguments, *([] if bare else self.settings)]

@@ -186,7 +186,6 @@ def test_a_second_signal_ends_a_drain_that_hangs(tapeline: Tapeline) -> None:
                 program.send(signal.SIGINT)
                 ended = tapeline.ended(program)
 
-    print(ended.stderr)
     total = check_end(ended)["total"]
     assert (total["received"], total["stored"], total["rejected"]) == (101, 100, 1)
 

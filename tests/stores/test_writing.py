@@ -120,10 +120,8 @@ class Silent(MemoryStore):
         raise ConnectionError("it was asked")
 
 
-def test_only_who_is_unsure_asks() -> None:
-    """A question may cost as much as a commit."""
+def test_who_is_unsure_asks_before_it_writes() -> None:
     tables = MemoryTables()
-    tables.numbers["ticks", 1] = -2
     with pytest.raises(ConnectionError, match="it was asked"):
         write_part(Silent(tables), make_part(3), unsure=True)
     assert "ticks" not in tables.rows

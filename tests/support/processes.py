@@ -70,8 +70,9 @@ class Program:
         self._changed = threading.Condition()
         self._lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._open = len(self._lines)
+        self._command = list(map(str, command))
         self._process = subprocess.Popen(
-            list(map(str, command)),
+            self._command,
             cwd=cwd,
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
@@ -148,6 +149,8 @@ class Program:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            error.add_note(f"{' '.join(self._command)}\n{self.printed()}")
         for process in self.children():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -73,7 +73,14 @@ def status(**changes: object) -> dict[str, Any]:
     return {**whole, **changes}
 
 
-nothing = {"ledger": None, "lines": [], "stores": [], "actors": [], "symbols": [], "alerts": []}
+nothing: dict[str, Any] = {
+    "ledger": None,
+    "lines": [],
+    "stores": [],
+    "actors": [],
+    "symbols": [],
+    "alerts": [],
+}
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(HOSTILE) | st.just(10**400),

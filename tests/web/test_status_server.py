@@ -327,6 +327,7 @@ class TestClients:
         assert ask(server)[0].status == 200
         assert capfd.readouterr() == ("", "")
 
+    @pytest.mark.slow
     def test_many_at_once_are_all_answered(self, serve: Serve) -> None:
         server = serve()
         with ThreadPoolExecutor(16) as pool:
