@@ -44,7 +44,7 @@ class Port:
 
     def poll(self) -> Envelope[Any] | None:
         """Give the next message if there is one now; the end, once this incarnation was replaced."""
-        if self._incarnation != self.slot.incarnation:
+        if self._replaced:
             return Envelope(STOP)
         if self._resume:
             self._resume = False
@@ -67,6 +67,10 @@ class Port:
         return Envelope(message)
 
     @property
+    def _replaced(self) -> bool:
+        return self._incarnation != self.slot.incarnation
+
+    @property
     def open(self) -> bool:
         """Whether data may be taken: nothing ahead is full, and the actor does not wait for something."""
         if self._hold is not None and self._hold():
@@ -81,7 +85,7 @@ class Port:
         """Wait until there may be something."""
         due = self.slot.next_due()
         seconds = None if due is None else max(0.0, due - self.slot.clock.monotonic())
-        self.slot.mailbox.wait(seconds, self._has_data)
+        self.slot.mailbox.wait(seconds, self._is_needed)
 
-    def _has_data(self) -> bool:
-        return self.open and self.slot.mailbox.has_data()
+    def _is_needed(self) -> bool:
+        return self._replaced or (self.open and self.slot.mailbox.has_data())

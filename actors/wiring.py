@@ -22,10 +22,10 @@ from core.breaker import Breaker
 from core.line import LineState
 from core.normalize import Terms
 from core.restart import Beyond
-from core.settings import Feed, Settings
+from core.settings import Feed
 from core.settings import Store as StoreSettings
 from core.topology import FeedPlan, LinePlan, plan_feed
-from stores.registry import StoreTerms, open_writer
+from stores.registry import StoreTerms, open_writer, store_terms
 from stores.spool import Spool
 from stores.store import Store
 from venues.dialect import Dialect, FeedTerms
@@ -68,12 +68,6 @@ def add_writers(
             sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
             random=random,
         )  # fmt: skip
-
-
-def store_terms(settings: Settings, store: StoreSettings) -> StoreTerms:
-    """Say what opens a store of the configuration."""
-    options = {name: value.reveal() for name, value in store.storage_options.items()}
-    return StoreTerms(store.kind, settings.location(store), options)
 
 
 def _writer_terms(assembly: Assembly, store: StoreSettings, check_known: bool) -> WriterTerms:

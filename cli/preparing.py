@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from actors.wiring import store_terms
 from core.errors import RetryableStoreError
 from core.kernel_cache import kernel, prepare
 from core.ledger import Ledger
@@ -17,7 +16,7 @@ from core.settings import Settings
 from core.settings_loading import load
 from messages.supervision import SupervisorEnded
 from stores.data_dir import DataDirectory
-from stores.registry import open_writer
+from stores.registry import open_writer, store_terms
 
 log = logging.getLogger("tapeline")
 

@@ -22,7 +22,7 @@ from core.errors import RetryableStoreError, StoreError, UsageError
 from core.settings import Settings, Store
 from core.settings_loading import load
 from core.suggest import nearest, quote
-from stores.registry import StoreTerms, open_reader
+from stores.registry import StoreTerms, open_reader, store_terms
 from stores.schema import result
 from stores.store import Query
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     query = build(arguments, time.time_ns(), on_terminal)
     form = choose_format(arguments.format, arguments.output, on_terminal)
     try:
-        count = _answer(_terms(settings, store), query, form, arguments.output, on_terminal)
+        count = _answer(store_terms(settings, store), query, form, arguments.output, on_terminal)
     except UsageError:
         raise
     except StoreError as error:
@@ -137,11 +137,6 @@ def _point(arguments: argparse.Namespace, option: str, now_ns: int) -> int | Non
         return None if text is None else point_ns(text, now_ns)
     except ValueError as error:
         raise UsageError(f"--{option}: {error}") from None
-
-
-def _terms(settings: Settings, store: Store) -> StoreTerms:
-    options = {name: value.reveal() for name, value in store.storage_options.items()}
-    return StoreTerms(store.kind, settings.location(store), options)
 
 
 def _answer(terms: StoreTerms, query: Query, form: str, output: Path | None, on_terminal: bool) -> int:

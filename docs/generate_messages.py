@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ MESSAGES: Final = ROOT / "messages"
 PAGE: Final = ROOT / "docs" / "messages.md"
 
 LANE_FIELDS: Final = frozenset(("feed", "key", "weight", "nbytes", "records", "frames"))
-"""What every message of the data lane says; shown only where a message says more by it than a constant."""
+"""What every message of the data lane says; not shown where it is a constant."""
 
 ROUTES: Final = tuple(
     re.compile(pattern, re.DOTALL)
@@ -70,9 +71,10 @@ def entries(path: Path) -> Iterator[Entry]:
     """Give the messages of one conversation, in the order in which they are written."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     conversation = _document(tree)
+    classes = import_module(f"messages.{path.stem}")
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.decorator_list:
-            yield _entry(node, conversation)
+            yield _entry(node, conversation, getattr(classes, node.name))
 
 
 def _section(path: Path) -> str:
@@ -88,10 +90,9 @@ def _row(entry: Entry) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
-def _entry(node: ast.ClassDef, conversation: str) -> Entry:
-    methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+def _entry(node: ast.ClassDef, conversation: str, cls: type) -> Entry:
     sender, receiver, text = _route(_document(node), conversation)
-    lane = "data" if "units" in methods else _lane(sender, receiver)
+    lane = "data" if callable(getattr(cls, "units", None)) else _lane(sender, receiver)
     return Entry(node.name, sender, receiver, lane, text, tuple(_fields(node, lane)))
 
 
@@ -129,7 +130,7 @@ def _fields(node: ast.ClassDef, lane: str) -> Iterator[str]:
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
         name = field.target.id
-        if lane == "data" and name in LANE_FIELDS and field.value is not None:
+        if lane == "data" and name in LANE_FIELDS and isinstance(field.value, ast.Constant):
             continue
         text = _text_of(behind)
         yield f"`{name}: {ast.unparse(field.annotation)}`" + (f": {text}" if text else "")

@@ -4,7 +4,8 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -54,6 +55,10 @@ class DataDirectory:
 
     def next_session(self) -> int:
         """Count one more run; durable before it is used, so that no two runs share a number."""
+        with _told(self.path):
+            return self._next_session()
+
+    def _next_session(self) -> int:
         path = self.path / "session"
         try:
             last = int(path.read_text()) if path.exists() else 0
@@ -67,18 +72,42 @@ class DataDirectory:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        self._sync()
         return last + 1
 
     def tell_monitor(self, told: dict[str, Any]) -> None:
         """Leave word where the monitor listens, for `status`."""
-        (self.path / "monitor.json").write_text(json.dumps(told))
+        with _told(self.path):
+            (self.path / "monitor.json").write_text(json.dumps(told))
 
     def close(self) -> None:
         """Let go of the lock."""
         if self._lock is not None:
-            (self.path / "monitor.json").unlink(missing_ok=True)
+            # What cannot be taken back only makes `status` say that nobody answers there.
+            with suppress(OSError):
+                (self.path / "monitor.json").unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
+
+    def _sync(self) -> None:
+        """Make a new name durable: after a power cut the old file would stand there otherwise."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or path} in the data directory cannot be written: {error.strerror}; "
+            "put that right, or set data_dir to another one"
+        ) from None
 
 
 def _owner(lock: IO[str]) -> str:

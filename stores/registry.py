@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from core.errors import UsageError
+from core.settings import Settings
+from core.settings import Store as StoreSettings
 from stores.store import Store, StoreReader
 
 
@@ -17,12 +19,21 @@ class StoreTerms:
     """Where it is: a directory or a URL."""
     options: Mapping[str, str] = field(default_factory=dict)
     """What the place asks for: keys, region, endpoint."""
+    compact_files: int = 100
+    """Small files that pile up before they are merged."""
+
+
+def store_terms(settings: Settings, store: StoreSettings) -> StoreTerms:
+    """Say what opens a store of the configuration."""
+    options = {name: value.reveal() for name, value in store.storage_options.items()}
+    return StoreTerms(store.kind, settings.location(store), options, store.compact_files)
 
 
 def _lake_writer(terms: StoreTerms) -> Store:
     from stores.lake import LakeWriter
+    from stores.lake_upkeep import Upkeep
 
-    return LakeWriter(terms.path, terms.options)
+    return LakeWriter(terms.path, terms.options, upkeep=Upkeep(terms.compact_files))
 
 
 def _lake_reader(terms: StoreTerms) -> StoreReader:

@@ -18,7 +18,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from core.errors import RetryableStoreError, StoreError
+from core.errors import RetryableStoreError, StoreError, UsageError
 from stores.parts import Part, Runs, tally
 from stores.store import BatchId
 
@@ -63,7 +63,12 @@ class Spool:
         self._entries: deque[_Entry] = deque()
         self._nbytes = 0
         self._rows: Counter[str] = Counter()
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise UsageError(
+                f"the spool {directory} cannot be made: {error.strerror}; put that right, or set data_dir"
+            ) from None
         for unfinished in directory.glob("*.tmp"):
             unfinished.unlink()
         numbers = [int(path.name.split(".")[0]) for path in directory.glob(f"*{_SUFFIX}*")]

@@ -27,6 +27,8 @@ from venues.registry import VENUES
 ROOT: Final = Path(__file__).resolve().parent.parent
 PRODUCT: Final = ("core", "messages", "venues", "stores", "actors", "cli", "web")
 BESIDE: Final = ("docs", "benchmarks")
+NOT_TESTS: Final = (*PRODUCT, *BESIDE, "supervisor")
+SILENT: Final = ("core", "messages", "venues", "stores", "actors", "web", "supervisor")
 
 MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "core": frozenset({"core"}),
@@ -41,7 +43,7 @@ MAY_IMPORT: Final[Mapping[str, frozenset[str]]] = {
     "supervisor": frozenset(PRODUCT),
     "tests": frozenset({*PRODUCT, *BESIDE, "tests", "supervisor"}),
 }
-OURS: Final = frozenset(MAY_IMPORT)
+OURS: Final = tuple(MAY_IMPORT)
 
 CEILING_LINES: Final = 400
 LONGER: Final[Mapping[str, str]] = {}
@@ -57,7 +59,6 @@ BROAD_EXCEPT: Final[Mapping[str, str]] = {
 BROAD: Final = frozenset({"Exception", "BaseException"})
 
 NO_SLEEP_IN: Final = ("tests", "core", "messages", "actors")
-NO_CLOCK_IN: Final = ("core", "messages", "actors")
 CLOCKS: Final = frozenset({"time", "datetime"})
 READS_THE_CLOCK: Final = {"actors/clock.py": "the one door to the machine's clocks, which is injected"}
 PRINTS: Final = {"venues/demo_exchange.py": "a program of its own, which tells its port on standard output"}
@@ -97,14 +98,10 @@ def module(name: str, text: str) -> Module:
 
 @cache
 def modules(*packages: str) -> tuple[Module, ...]:
-    """Give all modules of some packages."""
-    paths = [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
-    return tuple(module(str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")) for path in paths)
-
-
-def supervisor() -> Module:
-    """Give the launcher."""
-    return module("supervisor.py", (ROOT / "supervisor.py").read_text(encoding="utf-8"))
+    """Give all modules of some packages; `supervisor` is one by itself."""
+    paths = [path for name in packages for path in (*(ROOT / name).rglob("*.py"), *ROOT.glob(f"{name}.py"))]
+    names = sorted(str(path.relative_to(ROOT)) for path in paths)
+    return tuple(module(name, (ROOT / name).read_text(encoding="utf-8")) for name in names)
 
 
 def faults(rule: Rule, among: Iterable[Module]) -> list[str]:
@@ -125,9 +122,7 @@ def imported(one: Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name or ""
             case ast.ImportFrom():
                 yield node.lineno, "."
-            case ast.Call(
-                ast.Name("import_module" | "__import__") | ast.Attribute(attr="import_module"), [to, *_]
-            ):
+            case ast.Call(ast.Name("import_module") | ast.Attribute(attr="import_module"), [to, *_]):
                 yield node.lineno, _beginning(to)
 
 
@@ -145,18 +140,18 @@ def imports_upwards(one: Module) -> Iterator[str]:
             yield f"{line}: {one.package} may not import {name}"
 
 
-def is_impure(one: Module) -> Iterator[str]:
-    """Tell of threads, sockets and the like."""
-    for line, name in imported(one):
-        if name.partition(".")[0] in IMPURE:
-            yield f"{line}: imports {name}"
+def importing(forbidden: frozenset[str]) -> Rule:
+    """Give the rule that tells of imports of these."""
+
+    def rule(one: Module) -> Iterator[str]:
+        for line, name in imported(one):
+            if name.partition(".")[0] in forbidden:
+                yield f"{line}: imports {name}"
+
+    return rule
 
 
-def reads_clock(one: Module) -> Iterator[str]:
-    """Tell of clocks."""
-    for line, name in imported(one):
-        if name.partition(".")[0] in CLOCKS:
-            yield f"{line}: imports {name}"
+is_impure, reads_clock = importing(IMPURE), importing(CLOCKS)
 
 
 def sleeps(one: Module) -> Iterator[str]:
@@ -242,7 +237,7 @@ def is_too_long(one: Module) -> Iterator[str]:
 
 def test_imports_go_one_way() -> None:
     """Core imports nothing of ours, the edges import core, actors those; only tests import the launcher."""
-    assert faults(imports_upwards, [*modules(*PRODUCT, *BESIDE, "tests"), supervisor()]) == []
+    assert faults(imports_upwards, modules(*OURS)) == []
 
 
 def test_core_is_pure() -> None:
@@ -252,7 +247,7 @@ def test_core_is_pure() -> None:
 
 def test_the_core_and_the_actors_read_no_clock() -> None:
     """Time is an argument, so that tests can pass their own."""
-    found = faults(reads_clock, modules(*NO_CLOCK_IN))
+    found = faults(reads_clock, modules("core", "messages", "actors"))
     assert _without(found, READS_THE_CLOCK) == []
 
 
@@ -263,22 +258,19 @@ def test_nothing_waits_by_sleeping() -> None:
 
 def test_only_programs_print() -> None:
     """Everything else logs, or tells somebody."""
-    found = faults(prints, [*modules("core", "messages", "venues", "stores", "actors", "web"), supervisor()])
-    assert _without(found, PRINTS) == []
+    assert _without(faults(prints, modules(*SILENT)), PRINTS) == []
 
 
 def test_no_handler_is_broader_than_it_has_to_be() -> None:
     """An unexpected exception is a bug that the supervisor has to hear of."""
-    found = set(faults(catches_broadly, [*modules(*PRODUCT, *BESIDE), supervisor()]))
+    found = set(faults(catches_broadly, modules(*NOT_TESTS)))
     assert sorted(found - BROAD_EXCEPT.keys()) == [], "catch what can happen, or give a reason"
     assert sorted(BROAD_EXCEPT.keys() - found) == [], "no longer there"
 
 
 def test_modules_fit_on_a_few_screens() -> None:
     """A longer module has more than one reason to exist."""
-    found = {
-        fault.partition(":")[0] for fault in faults(is_too_long, [*modules(*PRODUCT, *BESIDE), supervisor()])
-    }
+    found = {fault.partition(":")[0] for fault in faults(is_too_long, modules(*NOT_TESTS))}
     assert sorted(found - LONGER.keys()) == []
     assert sorted(LONGER.keys() - found) == [], "no longer too long"
 
@@ -289,7 +281,7 @@ def test_actors_hold_no_sql() -> None:
 
 
 def test_whatever_is_public_is_documented() -> None:
-    assert faults(lacks_docstring, [*modules(*PRODUCT, *BESIDE), supervisor()]) == []
+    assert faults(lacks_docstring, modules(*NOT_TESTS)) == []
 
 
 @pytest.mark.parametrize("one", modules("messages"), ids=lambda one: str(one.name))
@@ -300,7 +292,8 @@ def test_messages_are_frozen_slotted_and_documented(one: Module) -> None:
         cls for _, cls in getmembers(importlib.import_module(name), isclass) if cls.__module__ == name
     ]
     for cls in classes:
-        if getattr(cls, "_is_protocol", False):
+        if "__dataclass_params__" not in vars(cls):
+            assert getattr(cls, "_is_protocol", False) or vars(cls)["__slots__"] == (), f"{cls} has a state"
             continue
         assert cls.__dataclass_params__.frozen, cls
         assert "__slots__" in vars(cls), cls

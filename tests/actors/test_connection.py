@@ -357,6 +357,16 @@ def test_draining_says_goodbye_and_stays_closed(world: World) -> None:
     assert len(transport.sent) == 3
 
 
+def test_a_drained_line_raises_no_alert_any_more(world: World) -> None:
+    line = Line(world)
+    line.connect()
+    line.tell(Drain())
+    line.wait(1_000.0)
+    assert not line.notices("subscription")
+    assert not line.notices("stale_line")
+    assert not line.notices("line")
+
+
 def test_draining_while_dialling_closes_the_socket_that_still_comes(world: World) -> None:
     line = Line(world)
     line.tell(Drain())

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.columns import block_of
+from core.columns import Row, block_of
 from core.records import OK, REJECT, TRADE, WARN, Scores, TickBlock
 from core.standing import Standing
 
@@ -20,7 +20,7 @@ SCORES = ("spread_mean", "vwap", "momentum", "z")
 
 def scored(rows: Sequence[Tick]) -> tuple[TickBlock, Scores]:
     """Make a block and its scores; all scores of a tick are the same."""
-    trades = [
+    trades: list[Row] = [
         (TRADE, 1, 1, price, nan, 0, bid, nan, ask, nan, None, i, 0)
         for i, (price, bid, ask, *_) in enumerate(rows)
     ]

@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 from stores.data_dir import DataDirectory
 
-DataDirectory(Path(sys.argv[1])).open()
+directory = DataDirectory(Path(sys.argv[1]))
+directory.open()
 print("open", flush=True)
 sys.stdin.read()
 """

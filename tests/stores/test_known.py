@@ -1,5 +1,7 @@
 """A repeated replay: rows that the store already has are duplicates, and are not written again."""
 
+import numpy as np
+import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,7 +77,7 @@ def test_without_a_session_nothing_is_known_and_the_store_is_not_asked() -> None
     class Deaf(MemoryStore):
         """Has no origins to tell."""
 
-        def origins(self, table: str, session: int) -> dict[str, object]:  # type: ignore[override]
+        def origins(self, table: str, session: int) -> dict[str, npt.NDArray[np.int64]]:
             """See stores.store.Store."""
             raise AssertionError("it was asked")
 

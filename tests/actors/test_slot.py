@@ -1,0 +1,165 @@
+"""What outlives an actor: transactions that take effect as a whole, and timers."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.address import Address
+from actors.mailbox import Mailbox
+from actors.slot import Slot, Transaction
+from tests.actors.parcels import note
+from tests.support.clock import FakeClock
+
+
+class Cut(Exception):
+    """A crash between two effects."""
+
+
+def slot(failpoint: Any = None) -> Slot[str]:
+    """Give a slot with a clock that a test moves."""
+    return Slot("actor", "old", Mailbox(), FakeClock(), failpoint=failpoint)
+
+
+def fill(tx: Transaction, to: Address[Any]) -> None:
+    """Ask for one of everything."""
+    tx.become("new")
+    tx.tell(to, "command")
+    tx.put(to, note(1))
+    tx.count("f", "received", 3)
+    tx.count("f", "shed", 0)
+    tx.count_all({("f", "received"): 2, ("g", "stored"): 1})
+    tx.start_timer("t", 5.0, "ring")
+
+
+def taken(mailbox: Mailbox) -> list[Any]:
+    """Take everything, the control lane first."""
+    messages = []
+    while (message := mailbox.take_control() or mailbox.take_data()) is not None:
+        messages.append(message)
+    return messages
+
+
+def test_nothing_takes_effect_before_the_handler_has_returned() -> None:
+    holder, to = slot(), Address[Any]("other", Mailbox())
+    fill(Transaction(holder), to)
+    assert (holder.state, holder.counts, holder.timers, len(to.mailbox)) == ("old", {}, {}, 0)
+
+
+def test_everything_takes_effect_together_and_in_order() -> None:
+    holder, to = slot(), Address[Any]("other", Mailbox())
+    tx, seen = Transaction(holder), list[tuple[str, int]]()
+    fill(tx, to)
+    tx.do(lambda: seen.append((holder.state, len(to.mailbox))))
+    holder.commit(tx, lambda: seen.append(("last", 0)))
+    assert holder.state == "new"
+    assert holder.counts == {("f", "received"): 5, ("g", "stored"): 1}
+    assert taken(to.mailbox) == ["command", note(1)]
+    assert seen == [("new", 2), ("last", 0)]
+    assert not holder.redo
+
+
+@pytest.mark.parametrize("effect", range(7))
+def test_a_crash_between_two_effects_is_finished_and_not_repeated(effect: int) -> None:
+    """By the replacement, which finds the rest of the transaction in the slot."""
+    reached = 0
+
+    def crash(name: str, stage: str) -> None:
+        nonlocal reached
+        if stage == "effect":
+            reached += 1
+            if reached == effect + 1:
+                raise Cut
+
+    holder, to = slot(crash), Address[Any]("other", Mailbox())
+    tx = Transaction(holder)
+    fill(tx, to)
+    with pytest.raises(Cut):
+        holder.commit(tx)
+    assert len(holder.redo) == len(tx.effects) - effect
+    holder.finish()
+    assert holder.state == "new"
+    assert holder.counts == {("f", "received"): 5, ("g", "stored"): 1}
+    assert taken(to.mailbox) == ["command", note(1)]
+
+
+def test_a_crash_before_the_first_effect_leaves_nothing_to_finish() -> None:
+    def crash(name: str, stage: str) -> None:
+        assert name == "actor"
+        if stage == "before":
+            raise Cut
+
+    holder, to = slot(crash), Address[Any]("other", Mailbox())
+    tx = Transaction(holder)
+    fill(tx, to)
+    with pytest.raises(Cut):
+        holder.commit(tx)
+    assert (holder.state, len(holder.redo), len(to.mailbox)) == ("old", 0, 0)
+
+
+def test_the_stages_are_reached_in_order() -> None:
+    stages: list[str] = []
+    holder = slot(lambda name, stage: stages.append(stage))
+    tx = Transaction(holder)
+    tx.become("new")
+    holder.commit(tx)
+    assert stages == ["before", "effect", "after"]
+
+
+def test_an_address_leads_to_the_slots_mailbox() -> None:
+    holder = slot()
+    assert (holder.address.name, holder.address.mailbox) == ("actor", holder.mailbox)
+
+
+def set_timers(holder: Slot[str], timers: list[tuple[str, float]]) -> None:
+    """Start timers, each of which hands its own place in the list over."""
+    for i, (key, seconds) in enumerate(timers):
+        tx = Transaction(holder)
+        tx.start_timer(key, seconds, i)
+        holder.commit(tx)
+
+
+def due(holder: Slot[str]) -> list[Any]:
+    """Take what is due."""
+    messages = []
+    while (message := holder.take_due_timer()) is not None:
+        messages.append(message)
+    return messages
+
+
+def test_timers_are_due_in_order_and_those_of_one_instant_in_the_order_set() -> None:
+    holder = slot()
+    set_timers(holder, [("a", 2.0), ("b", 1.0), ("c", 2.0), ("d", 9.0)])
+    assert holder.next_due() == holder.clock.monotonic() + 1.0
+    assert due(holder) == []
+    holder.clock.advance(2.0)  # type: ignore[attr-defined]
+    assert due(holder) == [1, 0, 2]
+    assert set(holder.timers) == {"d"}
+
+
+def test_a_timer_set_again_replaces_the_earlier_one_and_a_cancelled_one_is_silent() -> None:
+    holder = slot()
+    set_timers(holder, [("a", 1.0), ("b", 1.0), ("a", 5.0)])
+    for key in ("b", "never set"):
+        tx = Transaction(holder)
+        tx.cancel_timer(key)
+        holder.commit(tx)
+    holder.clock.advance(1.0)  # type: ignore[attr-defined]
+    assert due(holder) == []
+    holder.clock.advance(4.0)  # type: ignore[attr-defined]
+    assert due(holder) == [2]
+    assert holder.next_due() is None
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 5)), max_size=12))
+def test_every_timer_rings_once_when_it_is_due(timers: list[tuple[str, int]]) -> None:
+    holder = slot()
+    start = holder.clock.monotonic()
+    set_timers(holder, [(key, float(seconds)) for key, seconds in timers])
+    last = {key: (seconds, i) for i, (key, seconds) in enumerate(timers)}
+    rung: list[tuple[int, int]] = []
+    while (at := holder.next_due()) is not None:
+        holder.clock.advance(max(0.0, at - holder.clock.monotonic()))  # type: ignore[attr-defined]
+        rung += [(round(holder.clock.monotonic() - start), i) for i in due(holder)]
+    assert rung == sorted(last.values())
