@@ -238,8 +238,10 @@ def test_a_replaced_incarnation_does_not_take_the_wake_up_with_it() -> None:
                 assert released.wait(PATIENCE_SECONDS)
             return super().subscribe(symbols)
 
-    rarely = {"stale_seconds": 86_400.0, "acknowledge_seconds": 86_400.0}
-    with LoopbackExchange() as exchange, live_line(exchange.url, Hanging, **rarely) as line:
+    with (
+        LoopbackExchange() as exchange,
+        live_line(exchange.url, Hanging, stale_seconds=86_400.0, acknowledge_seconds=86_400.0) as line,
+    ):
         assert hung.wait(PATIENCE_SECONDS)
         line.start()
         line.wait_for_state("up")

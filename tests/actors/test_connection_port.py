@@ -96,7 +96,7 @@ def test_what_the_socket_did_not_take_is_sent_while_it_waits(waiting: Waiting) -
     waiting.set_timer(LONG_SECONDS)
     sent = bytes(range(256)) * 20_000
     waiting.transport.write(sent)
-    assert waiting.transport.wants_write
+    assert waiting.transport.unsent_bytes
     received = bytearray()
 
     def receive() -> None:
@@ -105,7 +105,7 @@ def test_what_the_socket_did_not_take_is_sent_while_it_waits(waiting: Waiting) -
 
     thread = threading.Thread(target=receive)
     thread.start()
-    while waiting.transport.wants_write:
+    while waiting.transport.unsent_bytes:
         assert waiting.rest() > 0
     thread.join()
     assert received == sent

@@ -183,7 +183,7 @@ class MailboxModel(RuleBasedStateMachine):
         self.lane[at].message = shed
 
 
-TestMailboxModel = MailboxModel.TestCase
+TestMailboxModel = pytest.mark.slow(MailboxModel.TestCase)
 TestMailboxModel.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 

@@ -1,5 +1,6 @@
 """The circuit breaker against a model in plain words."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -63,7 +64,7 @@ class BreakerModel(RuleBasedStateMachine):
         assert (self.breaker.wait_seconds(self.now) == 0.0) == allowed
 
 
-TestBreakerModel = BreakerModel.TestCase
+TestBreakerModel = pytest.mark.slow(BreakerModel.TestCase)
 TestBreakerModel.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 
 

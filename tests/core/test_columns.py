@@ -43,6 +43,7 @@ def row(identity: str | int | None = None) -> Row:
     return (0, 1, 2, 3.0, 4.0, 0, nan, nan, nan, nan, identity, 5, 6)
 
 
+@pytest.mark.slow
 @given(st.lists(rows_with(ids), min_size=1, max_size=8))
 def test_a_block_holds_what_its_rows_held(rows: list[Row]) -> None:
     made = block(rows)
@@ -79,6 +80,7 @@ def test_anything_else_makes_the_column_text(odd: str | int) -> None:
     assert made.venue_id.tolist() == [str(odd), "1", None]
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(rows_with(ids), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_joined_blocks_equal_a_block_of_all_rows(parts: list[list[Row]]) -> None:
     together = joined([block(rows) for rows in parts])

@@ -160,6 +160,7 @@ class Network:
         return {name: node.done[number] for name, node in self.nodes.items() if number in node.done}
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32), st.integers(0, 60), st.integers(0, 60), st.integers(1, 3))
 def test_the_ledger_of_a_cut_balances_whatever_the_order(
     seed: int, before: int, after: int, number_of_cuts: int

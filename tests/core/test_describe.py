@@ -40,6 +40,7 @@ def test_what_is_absent_is_left_out() -> None:
     ]
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(), max_size=6), st.text(st.characters(), max_size=6))
 def test_any_text_can_be_told(symbol: str, identity: str) -> None:
     """Half of a surrogate pair as well, which no encoding takes as it is."""

@@ -77,6 +77,7 @@ def test_an_empty_ledger_balances_and_shows_every_place(stores: dict[str, Counts
     }
 
 
+@pytest.mark.slow
 @given(counts, st.dictionaries(st.sampled_from(["s", "t"]), counts, max_size=2))
 def test_it_balances_exactly_when_every_sum_agrees(shared: Counts, stores: dict[str, Counts]) -> None:
     ledger = Ledger(shared, stores)
@@ -95,6 +96,7 @@ def test_it_balances_exactly_when_every_sum_agrees(shared: Counts, stores: dict[
     assert ledger.as_json()["balanced"] == all(agree)
 
 
+@pytest.mark.slow
 @given(counts, st.dictionaries(st.sampled_from(["s", "t"]), counts, min_size=1, max_size=2))
 def test_the_totals_are_the_sums_of_the_feeds(shared: Counts, stores: dict[str, Counts]) -> None:
     told = Ledger(shared, stores).as_json()
@@ -127,6 +129,7 @@ def test_frames_have_a_balance_of_their_own() -> None:
     assert Ledger({("a", "frames"): 1, ("a", "in_flight_frames"): 1}, {"s": {}}).balanced
 
 
+@pytest.mark.slow
 @given(st.lists(counts, max_size=4))
 def test_a_total_holds_what_its_parts_hold(parts: list[Counts]) -> None:
     added = total(parts)

@@ -51,6 +51,7 @@ def model(ids: Sequence[int]) -> list[bool]:
     return told
 
 
+@pytest.mark.slow
 @given(IDS, CUTS)
 def test_exactly_the_last_new_identities_are_remembered_wherever_blocks_are_cut(
     ids: list[int], cuts: list[int]
@@ -58,6 +59,7 @@ def test_exactly_the_last_new_identities_are_remembered_wherever_blocks_are_cut(
     assert answers(FeedMemory(), ids, cuts) == model(ids)
 
 
+@pytest.mark.slow
 @given(IDS, CUTS)
 def test_the_memory_stays_small(ids: list[int], cuts: list[int]) -> None:
     """Identities that came again after they were forgotten must not be kept for ever."""
@@ -69,6 +71,7 @@ def test_the_memory_stays_small(ids: list[int], cuts: list[int]) -> None:
     assert len(kept.order) <= SMALL
 
 
+@pytest.mark.slow
 @given(IDS, IDS)
 def test_learning_twice_changes_nothing(first: list[int], second: list[int]) -> None:
     feed = FeedMemory()
@@ -81,6 +84,7 @@ def test_learning_twice_changes_nothing(first: list[int], second: list[int]) -> 
     assert feed.lesson(STREAM).last_seq == 7
 
 
+@pytest.mark.slow
 @given(IDS, IDS)
 def test_what_a_crash_kept_from_being_learned_was_never_seen(first: list[int], lost: list[int]) -> None:
     feed = FeedMemory()

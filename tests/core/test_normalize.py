@@ -129,6 +129,7 @@ def story(parts: Sequence[Normalized]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @given(frames, terms_of, st.lists(st.integers(0, 12), max_size=5), st.integers(1, 3))
 def test_what_is_found_does_not_depend_on_where_blocks_are_cut(
     said: list[Frame], terms: Terms, cuts: list[int], crashes: int
@@ -147,6 +148,7 @@ def test_what_is_found_does_not_depend_on_where_blocks_are_cut(
     assert story(parts) == story([whole])
 
 
+@pytest.mark.slow
 @given(frames, terms_of)
 def test_every_record_and_every_frame_is_counted_exactly_once(said: list[Frame], terms: Terms) -> None:
     found = run(said, terms=terms)
@@ -159,6 +161,7 @@ def test_every_record_and_every_frame_is_counted_exactly_once(said: list[Frame],
     assert count(found, "event.stale_time") == sum(found.stale.values())
 
 
+@pytest.mark.slow
 @given(frames)
 def test_items_are_numbered_in_the_order_of_their_frame(said: list[Frame]) -> None:
     """Duplicates take a number as well, so that numbers do not depend on what was seen before."""
@@ -173,6 +176,7 @@ def test_items_are_numbered_in_the_order_of_their_frame(said: list[Frame]) -> No
         assert origins == sorted(origins)
 
 
+@pytest.mark.slow
 @given(frames)
 def test_only_sound_values_become_ticks(said: list[Frame]) -> None:
     for block in run(said).blocks:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,7 @@ def after(now: Situation, step: Step, answers: bool) -> Situation:
             return replace(now, retrying=False, allowed=True)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(ALL), st.lists(st.booleans(), min_size=8, max_size=8))
 def test_draining_always_ends(now: Situation, answers: list[bool]) -> None:
     """Within a handful of steps, however the store behaves."""

@@ -60,7 +60,7 @@ class RestartModel(RuleBasedStateMachine):
         return sum(self.now - time < self.intensity.window_seconds for time in times)
 
 
-TestRestartModel = RestartModel.TestCase
+TestRestartModel = pytest.mark.slow(RestartModel.TestCase)
 TestRestartModel.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isnan, nan
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,7 @@ def newest(column: Sequence[float]) -> float:
     return next((value for value in reversed(column) if not isnan(value)), nan)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(ticks, min_size=1, max_size=5), max_size=5))
 def test_the_newest_of_each_value_stands_wherever_blocks_are_cut(blocks: list[list[Tick]]) -> None:
     standing = Standing()

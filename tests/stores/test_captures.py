@@ -96,6 +96,7 @@ def test_a_last_line_without_its_end_of_line_is_whole(name: str, write: Write) -
     assert told == []
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(COMPRESSED), share=st.floats(0.0, 1.0, exclude_max=True), pieces=st.integers(1, 3)
@@ -158,6 +159,7 @@ def test_a_bad_line_is_named_with_its_file_and_number(name: str, bad: bytes, wri
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 @given(content=st.binary(max_size=200) | st.builds(lambda a: gzip.compress(line(1))[:12] + a, st.binary()))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_file_whatever_it_holds_ends_in_anything_but_a_clear_line(content: bytes, write: Write) -> None:

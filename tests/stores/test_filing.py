@@ -87,6 +87,7 @@ def rows(part: Part) -> list[tuple[str, Any]]:
     return list(zip(feeds, part.rows["frame"].to_pylist(), strict=True))
 
 
+@pytest.mark.slow
 @given(parts_of_feeds, st.data())
 def test_pieces_together_are_the_part(part: Part, draw: st.DataObject) -> None:
     start = draw.draw(st.integers(0, len(part)))
@@ -98,6 +99,7 @@ def test_pieces_together_are_the_part(part: Part, draw: st.DataObject) -> None:
     assert {(each.table, each.batch) for each in cut} == {("ticks", part.batch)}
 
 
+@pytest.mark.slow
 @given(parts_of_feeds, st.data())
 def test_a_mask_divides_a_part_in_two(part: Part, draw: st.DataObject) -> None:
     keep = np.array(draw.draw(st.lists(st.booleans(), min_size=len(part), max_size=len(part))))

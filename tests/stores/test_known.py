@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ def store_of(*filed: Part) -> MemoryStore:
     return store
 
 
+@pytest.mark.slow
 @given(frames, frames)
 def test_exactly_the_rows_that_the_store_has_are_duplicates(had: list[int], come: list[int]) -> None:
     known = KnownOrigins(store_of(*parts(had)), 1)

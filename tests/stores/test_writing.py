@@ -70,6 +70,7 @@ failures_at = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.integers(1, 33), st.sets(st.integers(0, 32), max_size=8), failures_at)
 def test_good_rows_are_stored_once_and_refused_ones_told_once_whatever_fails(
     rows: int, refused: set[int], failures: dict[int, tuple[str, type[Exception]]]
@@ -83,6 +84,7 @@ def test_good_rows_are_stored_once_and_refused_ones_told_once_whatever_fails(
     assert all(refusal.error for refusal in written.refused)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 65), st.sets(st.integers(0, 64)))
 def test_the_numbers_grow_and_stay_below_those_of_the_next_batch(rows: int, refused: set[int]) -> None:
     """A store tells by its highest number what it holds."""
