@@ -33,7 +33,8 @@ SHOW_SECONDS: Final = 0.2
 def run(arguments: argparse.Namespace) -> int:
     """Replay the files in the order given, to their end."""
     settings = load_settings(arguments)
-    log_to_stderr(logging.INFO)
+    # A terminal shows the progress; log lines would run through it.
+    log_to_stderr(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     capture = scan(arguments.files)
     for warning in capture.warnings:
         print(f"tapeline: {warning}; read up to there", file=sys.stderr)

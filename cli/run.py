@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from random import Random
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final
-
-import pykka
 
 from actors.assembly import Assembly
 from actors.clock import SystemClock
@@ -21,7 +19,7 @@ from actors.wiring import add_feed, add_monitor, add_writers
 from cli.demo import DemoProcess
 from cli.hosting import Host, handling_signals
 from cli.live_table import LiveTable
-from cli.log_lines import line
+from cli.log_lines import Mark, line, mark
 from cli.preparing import (
     check_stores,
     conclude,
@@ -31,14 +29,17 @@ from cli.preparing import (
     prepare_kernels,
 )
 from cli.summary import summarize
+from core.errors import UsageError
 from core.settings import Feed, Settings
 from messages.observation import GetStatus
 from messages.supervision import SupervisorEnded
+from stores.data_dir import LOCK_SECONDS
 from web.status_server import StatusServer
 
 TABLE_SECONDS: Final = 1.0
 LINE_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 0.1
 
 log = logging.getLogger("tapeline")
 
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             check_stores(settings)
             prepare_kernels(settings.data_dir)
             assembly = _assemble(settings, directory.next_session(), stack)
-            server = StatusServer(settings.monitor.host, settings.monitor.port, partial(_status, assembly))
+            server = _listen(settings, assembly)
             stack.callback(server.close)
             server.start()
             directory.tell_monitor({"host": settings.monitor.host, "port": server.port})
@@ -103,23 +104,47 @@ def _dial_of(feed: Feed, url: str) -> Dial:
     return connect
 
 
+def _listen(settings: Settings, assembly: Assembly) -> StatusServer:
+    """Listen for `status`; a port that is just being given up is waited for."""
+    give_up = monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return StatusServer(settings.monitor.host, settings.monitor.port, partial(_status, assembly))
+        except UsageError:
+            if monotonic() >= give_up:
+                raise
+            sleep(RETRY_SECONDS)
+
+
 def _host(host: Host, assembly: Assembly, on_terminal: bool) -> SupervisorEnded:
     """Run the supervisor, showing how things stand: a live table, or a log line now and then."""
-    began = monotonic()
     if not on_terminal:
-        return host.run(LINE_SECONDS, lambda: _log_line(assembly, monotonic() - began))
-    with LiveTable() as table:
+        return host.run(LINE_SECONDS, LogLines(assembly).show)
+    detector = assembly.settings.detector
+    with LiveTable(warn_z=detector.warn_z, critical_z=detector.critical_z) as table:
         return host.run(TABLE_SECONDS, lambda: table.update(_status(assembly)))
 
 
-def _log_line(assembly: Assembly, seconds: float) -> None:
-    log.info("%s", line(_status(assembly), seconds))
+class LogLines:
+    """Logs one line a time, with the rate since the one before."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._began = monotonic()
+        self._last: Mark | None = None
+
+    def show(self) -> None:
+        """Log how things stand."""
+        status, seconds = _status(self._assembly), monotonic() - self._began
+        log.info("%s", line(status, seconds, self._last))
+        self._last = mark(status, seconds)
 
 
 def _status(assembly: Assembly) -> Mapping[str, Any]:
-    """Ask the monitor; what it cannot tell in time is left out."""
+    """Ask the monitor; nothing where it does not answer in time, or fails to."""
     try:
         status: Mapping[str, Any] = assembly.monitor.ask(GetStatus(), ASK_SECONDS)
         return status
-    except pykka.Timeout:
+    except Exception as error:  # whatever ails the monitor must not end the main thread, and with it the run
+        log.warning("the monitor does not answer: %r", error)
         return {}

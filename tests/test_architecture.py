@@ -63,7 +63,7 @@ CLOCKS: Final = frozenset({"time", "datetime"})
 READS_THE_CLOCK: Final = {"actors/clock.py": "the one door to the machine's clocks, which is injected"}
 PRINTS: Final = {"venues/demo_exchange.py": "a program of its own, which tells its port on standard output"}
 IMPURE: Final = frozenset(
-    "asyncio pykka queue select selectors signal socket ssl subprocess threading".split()
+    {"asyncio", "pykka", "queue", "select", "selectors", "socket", "subprocess", "threading"}
 )
 SQL: Final = re.compile(
     r"\b(select\b.+\bfrom|insert\s+into|delete\s+from|update\b.+\bset|(create|alter|drop)\s+(table|view))\b",
