@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from actors.assembly import Assembly
 from actors.launching import ThreadLauncher
@@ -15,6 +15,9 @@ from actors.slot import Slot
 from actors.supervisor import SupervisorActor
 from actors.supervisor_state import SupervisorState
 from messages.supervision import BeginDrain, SupervisorEnded, SupervisorStarted
+
+SIGNAL_SECONDS: Final = 0.2
+"""A signal that comes while the wait is about to begin does not interrupt it: a wait is never longer."""
 
 log = logging.getLogger("tapeline")
 
@@ -67,7 +70,7 @@ class Host:
     def _wait(self, next_show: float) -> object:
         until = next_show if self._ends_at is None else min(next_show, self._ends_at)
         try:
-            return self._inbox.get(timeout=max(0.0, until - monotonic()))
+            return self._inbox.get(timeout=min(max(0.0, until - monotonic()), SIGNAL_SECONDS))
         except queue.Empty:
             return None
 

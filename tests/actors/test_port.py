@@ -144,7 +144,7 @@ class Getter(Thread):
 
         self.resting = Event()
         self.got: list[Any] = []
-        self.port = Watched(holder, gates)
+        self.port: Port = Watched(holder, gates)
 
     def run(self) -> None:
         """See the class."""
@@ -188,6 +188,25 @@ def test_an_actor_that_was_replaced_while_it_rested_ends_when_it_is_told_to_look
     getter.begin()
     holder.incarnation += 1
     holder.mailbox.notify()
+    assert getter.end() is STOP
+
+
+def test_an_actor_that_is_replaced_just_before_it_rests_does_not_rest() -> None:
+    """What was to wake it came too early to be heard."""
+    holder = slot()
+
+    class Replaced(Port):
+        """Is replaced at the worst moment."""
+
+        def rest(self) -> None:
+            """See Port."""
+            holder.incarnation += 1
+            holder.mailbox.notify()
+            super().rest()
+
+    getter = Getter(holder)
+    getter.port = Replaced(holder)
+    getter.start()
     assert getter.end() is STOP
 
 

@@ -84,6 +84,23 @@ def test_a_crash_between_two_effects_is_finished_and_not_repeated(effect: int) -
     assert taken(to.mailbox) == ["command", note(1)]
 
 
+def test_an_effect_that_failed_is_tried_again() -> None:
+    holder, done, failures = slot(), list[int](), [Cut()]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+        done.append(2)
+
+    tx = Transaction(holder)
+    for effect in (lambda: done.append(1), fail_once, lambda: done.append(3)):
+        tx.do(effect)
+    with pytest.raises(Cut):
+        holder.commit(tx)
+    holder.finish()
+    assert done == [1, 2, 3]
+
+
 def test_a_crash_before_the_first_effect_leaves_nothing_to_finish() -> None:
     def crash(name: str, stage: str) -> None:
         assert name == "actor"

@@ -177,7 +177,7 @@ def test_a_refused_connection_is_told_without_the_urls_secrets(
 ODD_ANSWERS = {
     "nothing": b"",
     "no HTTP": b"SSH-2.0-OpenSSH\r\n\r\n",
-    "half a head": b"HTTP/1.1 200",
+    "half a head": b"HTTP/1.",
     "too long a head": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
     "no status": b"HTTP/1.1 abc\r\n\r\n",
     "strange status": b"HTTP/1.1 999 \r\n\r\n",

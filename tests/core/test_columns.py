@@ -97,6 +97,11 @@ def test_joined_blocks_equal_a_block_of_all_rows(parts: list[list[Row]]) -> None
     ]
 
 
+def test_numbers_joined_with_text_become_text() -> None:
+    together = joined([block([row(1), row(None)]), block([row("x"), row(None)])])
+    assert together.venue_id.tolist() == ["1", None, "x", None]
+
+
 def test_one_block_is_given_back_as_it_is() -> None:
     one = block([row()])
     assert joined([one]) is one

@@ -250,6 +250,11 @@ def test_a_refused_record_teaches_nothing() -> None:
     assert found.gaps == [Gap("f", "v", "A", "sequence", 2, 2, NOW, 7, LINE, 0, 3)]
 
 
+def test_numbers_prove_a_gap_also_where_ticks_have_no_identity() -> None:
+    found = run([[trade(seq=1), trade(seq=4)], [trade(), trade(seq=5)]])
+    assert [(gap.first_missing, gap.last_missing) for gap in found.gaps] == [(2, 3)]
+
+
 def test_channels_are_told_apart_unless_the_venue_counts_across_them() -> None:
     said = [
         [trade(id=1, seq=1), quote(1.0, 2.0, id=1, seq=1), trade(id=2, seq=2), quote(1.0, 2.0, id=3, seq=3)]

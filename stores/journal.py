@@ -1,0 +1,191 @@
+"""The journal: raw frames on disk, before anything else happens to them.
+
+    data_dir/journal/<session>/<line>.<number>.tlj      segments, oldest number first
+    data_dir/journal/<session>/clean                    the session ended with nothing left to recover
+
+A line's connection appends with write(2), no buffer of its own in between; syncing is somebody else's
+business, by path. What a killed process appended is in the page cache and so survives it; what the
+machine's end may cost is what was not synced.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from stores.journal_format import Entry, Header, Torn, decode_header, encode_entry, encode_header, entries
+
+SEGMENT_BYTES: Final = 64 * 2**20
+SUFFIX: Final = ".tlj"
+_CLEAN: Final = "clean"
+
+Write = Callable[[int, bytes], int]
+
+
+class LineJournal:
+    """The append side of one line. Used from one thread; `append` never raises."""
+
+    def __init__(
+        self,
+        directory: Path,
+        header: Header,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        opened: Callable[[Path], None] = lambda path: None,
+        write: Write = os.write,
+    ) -> None:
+        """`directory` is the session's; `opened` hears of every new segment."""
+        self._directory = directory
+        self._header = header
+        self._segment_bytes = segment_bytes
+        self._opened = opened
+        self._write = write
+        self._file: int | None = None
+        self._good = 0
+
+    def append(self, kind: int, first_frame: int, ts_recv_ns: int, payloads: Sequence[bytes]) -> str | None:
+        """Append an entry; where that fails nothing of it is left, and the reason is given in words.
+
+        The next append tries again, so that a disk that has room again is used without asking.
+        """
+        entry = encode_entry(kind, first_frame, ts_recv_ns, payloads)
+        try:
+            if self._file is None or self._good + len(entry) > self._segment_bytes:
+                self._open_next()
+            self._put(entry)
+        except OSError as error:
+            self._cut()
+            return error.strerror or f"error {error.errno}"
+        return None
+
+    def close(self) -> None:
+        """Let go of the open segment."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _open_next(self) -> None:
+        self.close()
+        path = self._directory / segment_name(self._header.line, self._header.number)
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._file = os.open(path, flags, 0o600)
+        self._good = 0
+        header, self._header = self._header, replace(self._header, number=self._header.number + 1)
+        self._put(encode_header(header))
+        self._opened(path)
+
+    def _put(self, content: bytes) -> None:
+        assert self._file is not None
+        rest = memoryview(content)
+        while rest:
+            count = self._write(self._file, rest)  # type: ignore[arg-type]
+            if not count:
+                raise OSError(errno.EIO, "nothing could be written")
+            rest = rest[count:]
+        self._good += len(content)
+
+    def _cut(self) -> None:
+        """Take back a half-written entry; a segment that cannot be cut, or has no header, is left behind."""
+        if self._file is None:
+            return
+        try:
+            os.ftruncate(self._file, self._good)
+        except OSError:
+            self.close()
+        if not self._good:
+            self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment file, as far as it makes sense."""
+
+    path: Path
+    header: Header
+    nbytes: int
+    entries: int
+    frames: int
+    torn: Torn | None
+
+
+class Journal:
+    """All sessions of a data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.path = data_dir / "journal"
+
+    def session_path(self, session: int) -> Path:
+        """Where a session's segments lie."""
+        return self.path / f"{session:08d}"
+
+    def sessions(self) -> list[int]:
+        """The sessions that have segments, oldest first."""
+        if not self.path.is_dir():
+            return []
+        return sorted(int(path.name) for path in self.path.iterdir() if path.name.isdecimal())
+
+    def is_clean(self, session: int) -> bool:
+        """Whether nothing of the session is left to recover."""
+        return (self.session_path(session) / _CLEAN).exists()
+
+    def mark_clean(self, session: int) -> None:
+        """Note, durably, that nothing of the session is left to recover."""
+        directory = self.session_path(session)
+        if not directory.is_dir():
+            return
+        with (directory / _CLEAN).open("w") as file:
+            os.fsync(file.fileno())
+        sync_directory(directory)
+
+    def segments(self, session: int) -> list[Path]:
+        """A session's segments, line by line, oldest first."""
+        return sorted(self.session_path(session).glob(f"*{SUFFIX}"))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all segments."""
+        return sum(path.stat().st_size for session in self.sessions() for path in self.segments(session))
+
+
+def segment_name(line: str, number: int) -> str:
+    """Give a segment's file name; whatever a line is called, it is one."""
+    return f"{quote(line, safe='')}.{number:06d}{SUFFIX}"
+
+
+def read_segment(path: Path) -> tuple[Header, Iterator[Entry | Torn]] | Torn:
+    """Read a segment; OSError where the file cannot be read."""
+    content = path.read_bytes()
+    head = decode_header(content)
+    return head if isinstance(head, Torn) else (head[0], entries(content, head[1]))
+
+
+def examine(path: Path) -> Segment | Torn:
+    """Read a segment to its end and say what it holds."""
+    found = read_segment(path)
+    if isinstance(found, Torn):
+        return found
+    header, items = found
+    count = frames = 0
+    torn: Torn | None = None
+    for item in items:
+        if isinstance(item, Torn):
+            torn = item
+        else:
+            count += 1
+            frames += len(item.payloads)
+    return Segment(path, header, path.stat().st_size, count, frames, torn)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a directory's entries durable."""
+    file = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(file)
