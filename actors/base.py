@@ -1,7 +1,7 @@
 """The common actor: atomic handlers, a second chance for what a crash interrupted, consistent cuts."""
 
 from collections.abc import Sequence
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pykka
@@ -237,7 +237,12 @@ class Actor(pykka.ThreadingActor, Generic[S]):
     def _keep_cut(self, cut: cuts.Cut, tx: Transaction) -> None:
         tx.do(lambda: setattr(self.slot, "cut", cut))
         if cut.complete and self.slot.monitor is not None:
-            tx.tell(self.slot.monitor, CutTaken(self.slot.name, cut.number, cut.counts, cut.in_flight))
+            tx.tell(
+                self.slot.monitor,
+                CutTaken(
+                    self.slot.name, cut.number, MappingProxyType(cut.counts), MappingProxyType(cut.in_flight)
+                ),
+            )
 
     def _pass_cut(self, messages: Sequence[DataMessage], tx: Transaction) -> None:
         cut = self.slot.cut

@@ -11,7 +11,7 @@ from actors.address import Address
 from actors.base import Actor
 from actors.slot import Slot, Transaction
 from core.alerting import Place, Window, decide
-from core.ledger import Counts
+from core.ledger import FrozenCounts
 from core.overview import cut_ledger, symbol_row
 from core.records import Alert
 from core.standing import Standing
@@ -76,7 +76,7 @@ class MonitorState:
     cut_begun: float = 0.0
     awaited: set[str] = field(default_factory=set)
     """Actors whose side of the cut has not come."""
-    reports: dict[str, tuple[Counts, Counts]] = field(default_factory=dict)
+    reports: dict[str, tuple[FrozenCounts, FrozenCounts]] = field(default_factory=dict)
     ledger: dict[str, Any] | None = None
 
 
@@ -129,6 +129,7 @@ class MonitorActor(Actor[MonitorState]):
             case GetStatus():
                 return self._status()
             case Drain():
+                self._post(state.unposted, tx, idle=True)
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))
             case _:

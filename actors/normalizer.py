@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from actors.address import Address
@@ -10,7 +11,7 @@ from actors.base import Actor
 from actors.gate import Gate
 from actors.slot import Slot, Transaction
 from core.ledger import Counts, add
-from core.memory import FeedMemory
+from core.memory import FeedMemory, Lesson, Stream
 from core.normalize import FrameSink, Normalized, Terms, normalize
 from core.records import Gap, Malformed
 from messages.ingestion import (
@@ -93,7 +94,7 @@ class NormalizerActor(Actor[NormalizerState]):
                 self._release(symbol, address, tx)
             case Drain():
                 if self.slot.supervisor is not None:
-                    tx.tell(self.slot.supervisor, Drained(self.slot.name, self.held()))
+                    tx.tell(self.slot.supervisor, Drained(self.slot.name, MappingProxyType(self.held())))
             case _:
                 assert_never(message)
 
@@ -102,8 +103,9 @@ class NormalizerActor(Actor[NormalizerState]):
         lines: dict[str, list[Frames]] = {}
         for message in messages:
             lines.setdefault(message.line, []).append(message)
+        lessons: dict[Stream, Lesson] = {}
         for line, parts in lines.items():
-            sink = FrameSink(self._terms, self.slot.state.memory, parts[0].session, line)
+            sink = FrameSink(self._terms, self.slot.state.memory, parts[0].session, line, lessons)
             frames = (
                 (part.first_frame + i, payload, part.ts_recv_ns[i])
                 for part in parts
@@ -111,6 +113,8 @@ class NormalizerActor(Actor[NormalizerState]):
             )
             found = normalize(frames, self.slot.state.dialect.decode, sink)
             self._tell(line, found, parts[-1].ts_recv_ns[-1], tx)
+        if lessons:
+            tx.do(partial(self.slot.state.memory.learn, lessons))
 
     def receive_shed(self, shed: Shed, tx: Transaction) -> None:
         """Count frames that were shed before decoding, and put a gap in their place."""
@@ -130,8 +134,6 @@ class NormalizerActor(Actor[NormalizerState]):
 
     def _tell(self, line: str, found: Normalized, ts_recv_ns: int, tx: Transaction) -> None:
         tx.count_all(found.counts)
-        if found.lessons:
-            tx.do(partial(self.slot.state.memory.learn, found.lessons))
         for gap in found.gaps:
             self._note_gap(gap, tx)
         for block in found.blocks:

@@ -14,7 +14,7 @@ from actors.launching import DRAIN_STAGES, STAGES, Launcher
 from actors.parked import ParkedActor
 from actors.slot import Slot, Transaction
 from actors.supervisor_state import Child, SupervisorState, begun
-from core.ledger import Counts, Ledger, add, total
+from core.ledger import Counts, FrozenCounts, Ledger, add, total
 from core.restart import Beyond, GiveUp, Intensity, Restart
 from messages.normalization import DetectorReady, WantDetector
 from messages.observation import ChildChanged, Noticed
@@ -235,7 +235,7 @@ class SupervisorActor(Actor[SupervisorState]):
         else:
             tx.tell(address, Drain())
 
-    def _on_drained(self, name: str, held: Counts, tx: Transaction) -> None:
+    def _on_drained(self, name: str, held: FrozenCounts, tx: Transaction) -> None:
         state = self.slot.state
         child = state.children[name]
         state.held[name] = held
@@ -306,7 +306,7 @@ class SupervisorActor(Actor[SupervisorState]):
         stores: dict[str, Counts] = {}
         for child in state.children.values():
             slot = child.spec.slot
-            left = [slot.mailbox.in_flight(), state.held.get(child.spec.name, {})]
+            left: list[FrozenCounts] = [slot.mailbox.in_flight(), state.held.get(child.spec.name, {})]
             counts = total([slot.counts, *left])
             if child.spec.kind == "writer":
                 stores[child.spec.arguments["terms"].store] = counts

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actors.launching import ChildSpec
-from core.ledger import Counts, total
+from core.ledger import Counts, FrozenCounts, total
 from core.restart import FailureHistory
 from messages.ingestion import Frames
 from messages.lane import Batch, Salvage
@@ -38,7 +38,7 @@ class SupervisorState:
     text: str = ""
     settled: Counts = field(default_factory=dict)
     """Records that were given up at the drain deadline."""
-    held: dict[str, Counts] = field(default_factory=dict)
+    held: dict[str, FrozenCounts] = field(default_factory=dict)
     ended: bool = False
 
 

@@ -24,7 +24,7 @@ from core.normalize import Terms
 from core.restart import Beyond
 from core.settings import Feed
 from core.settings import Store as StoreSettings
-from core.topology import FeedPlan, LinePlan, plan_feed
+from core.topology import FeedPlan, LinePlan, enough_connections, plan_feed
 from stores.registry import StoreTerms, open_writer, store_terms
 from stores.spool import Spool
 from stores.store import Store
@@ -110,7 +110,10 @@ def add_monitor(
 
 def add_feed(assembly: Assembly, feed: Feed, url: str, make_dialer: MakeDialer, random: Random) -> None:
     """Add a feed's connections, normalizers and detectors."""
-    plan = plan_feed(feed.name, feed.symbols, feed.connections, assembly.settings.actors.normalizers)
+    connections = enough_connections(
+        feed.connections, len(feed.symbols), dialect_class(feed.venue).max_symbols_per_connection
+    )
+    plan = plan_feed(feed.name, feed.symbols, connections, assembly.settings.actors.normalizers)
     lines: dict[str, Any] = {}
     for line in plan.lines:
         lines[line.line] = assembly.slot(f"connection/{line.line}", LineState())

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from actors.base import Actor
@@ -192,7 +193,7 @@ class WriterActor(Actor[WriterState]):
                 self._wait(tx)
             case Step.DRAINED:
                 if self.slot.supervisor is not None:
-                    tx.tell(self.slot.supervisor, Drained(self.slot.name, self.held()))
+                    tx.tell(self.slot.supervisor, Drained(self.slot.name, MappingProxyType(self.held())))
             case Step.IDLE:
                 pass
 
@@ -223,7 +224,7 @@ class WriterActor(Actor[WriterState]):
             self._pop_spool(part, tx)
         else:
             tx.do(partial(self.slot.state.advance, sealed=progress.sealed[1:], unsure=False))
-        self._schedule(tx, anew=True)
+        self._schedule(tx, anew=True, behind_data=spooled)
 
     def _bury_refused(self, table: str, refused: tuple[Refusal, ...], tx: Transaction) -> None:
         """Make dead letters of the rows that the store refuses for good."""
@@ -266,8 +267,10 @@ class WriterActor(Actor[WriterState]):
             tx.start_timer("retry", delay, Retry())
 
     def _wait(self, tx: Transaction) -> None:
-        wait = self.slot.state.progress.breaker.wait_seconds(self.slot.clock.monotonic())
-        if wait > 0.0:
+        """Come back when the breaker allows a probe; a retry comes back by itself."""
+        progress = self.slot.state.progress
+        if not progress.retrying:
+            wait = progress.breaker.wait_seconds(self.slot.clock.monotonic())
             tx.start_timer("probe", wait, WriteNext())
 
     # The spool
@@ -325,11 +328,11 @@ class WriterActor(Actor[WriterState]):
         except (RetryableStoreError, PermanentStoreError) as error:
             self.notice(tx, "store", None, None, f"{self._terms.store}: upkeep failed: {error}")
 
-    def _schedule(self, tx: Transaction, *, anew: bool = False) -> None:
+    def _schedule(self, tx: Transaction, *, anew: bool = False, behind_data: bool = False) -> None:
         """Have the next step taken, once: unless one is on its way already."""
         if anew or not self.slot.state.progress.scheduled:
             tx.do(partial(self.slot.state.advance, scheduled=True))
-            tx.tell(self.slot.address, WriteNext())
+            (tx.put if behind_data else tx.tell)(self.slot.address, WriteNext())
 
     def _tell_breaker(self, state: BreakerState, text: str, tx: Transaction) -> None:
         if self.slot.state.progress.reported == state.value:

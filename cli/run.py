@@ -15,7 +15,7 @@ from actors.clock import SystemClock
 from actors.dialer import Dial, StartDialer, start_dialer
 from actors.dialing import dial
 from actors.transport import Transport
-from actors.wiring import add_feed, add_monitor, add_writers
+from actors.wiring import add_feed, add_monitor, add_writers, feed_dialect
 from cli.demo import DemoProcess
 from cli.hosting import Host, handling_signals
 from cli.live_table import LiveTable
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             directory = stack.enter_context(data_directory(settings))
             check_stores(settings)
             prepare_kernels(settings.data_dir)
-            assembly = _assemble(settings, directory.next_session(), stack)
+            assembly = _assemble(settings, directory.next_session(), on_terminal, stack)
             server = _listen(settings, assembly)
             stack.callback(server.close)
             server.start()
@@ -67,22 +67,24 @@ def run(arguments: argparse.Namespace) -> int:
         return conclude(ended, arguments.json, summarize)
 
 
-def _assemble(settings: Settings, session: int, stack: ExitStack) -> Assembly:
+def _assemble(settings: Settings, session: int, on_terminal: bool, stack: ExitStack) -> Assembly:
     venues = {feed.name: feed.venue for feed in settings.feeds}
     blocking = frozenset(feed.name for feed in settings.feeds if feed.overload == "block")
     assembly = Assembly(settings, session, SystemClock(), blocking, venues)
     random = Random()
     add_writers(assembly, settings.data_dir, random, check_known=False)
-    add_monitor(assembly, publish_seconds=TABLE_SECONDS, symbols_shown=50)
+    # The live table shows the alerts; log lines would run through it.
+    level = logging.DEBUG if on_terminal else logging.WARNING
+    add_monitor(assembly, publish_seconds=TABLE_SECONDS, symbols_shown=50, level=level)
     for feed in settings.feeds:
         add_feed(assembly, feed, _url(feed, settings, stack), _make_dialer, random)
     return assembly
 
 
 def _url(feed: Feed, settings: Settings, stack: ExitStack) -> str:
-    """Give a feed's URL; a demo feed without one gets an exchange of its own."""
+    """Give a feed's URL, else its venue's; a demo feed without one gets an exchange of its own."""
     if feed.venue != "demo" or feed.url:
-        return feed.url.reveal()
+        return feed_dialect(feed, feed.url.reveal()).url()
     demo = DemoProcess(feed, settings.demo)
     stack.callback(demo.close)
     return demo.url

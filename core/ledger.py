@@ -12,7 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-Counts = dict[tuple[str, str], int]
+CountKey = tuple[str, str]
+"""Feed, and what is counted."""
+Counts = dict[CountKey, int]
+FrozenCounts = Mapping[CountKey, int]
+"""Counts in a message."""
 
 SOURCES: Final = ("received", "recovered", "carried_in")
 PLACES: Final = ("stored", "rejected", "duplicate", "shed", "dead_letter", "spooled", "in_flight")

@@ -56,13 +56,21 @@ class Normalized:
 class FrameSink:
     """Takes what a dialect reads (`venues.dialect.Sink`) and checks it, record by record."""
 
-    def __init__(self, terms: Terms, memory: FeedMemory, session: int, line: str) -> None:
+    def __init__(
+        self,
+        terms: Terms,
+        memory: FeedMemory,
+        session: int,
+        line: str,
+        lessons: dict[Stream, Lesson] | None = None,
+    ) -> None:
+        """`lessons` is what other lines of the same handler have taught already."""
         self._terms = terms
         self._memory = memory
         self._session = session
         self._line = line
         self._rows: dict[str, list[Row]] = {}
-        self._out = Normalized()
+        self._out = Normalized(lessons={} if lessons is None else lessons)
         self._raw = b""
         self._frame = self._ts = self._item = 0
         self._place = ""

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from core.ledger import Counts, Ledger, total
+from core.ledger import FrozenCounts, Ledger, total
 from core.standing import Standing
 
 
-def cut_ledger(reports: Mapping[str, tuple[Counts, Counts]], writers: Mapping[str, str]) -> Ledger:
+def cut_ledger(
+    reports: Mapping[str, tuple[FrozenCounts, FrozenCounts]], writers: Mapping[str, str]
+) -> Ledger:
     """Make the ledger of a cut from each actor's (counts, in flight); `writers` names their stores."""
     shared = total(part for actor, parts in reports.items() if actor not in writers for part in parts)
     stores = {store: total(reports[actor]) for actor, store in writers.items() if actor in reports}

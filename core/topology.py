@@ -43,6 +43,13 @@ class FeedPlan:
         return tuple(line.line for line in self.lines if line.normalizer == normalizer)
 
 
+def enough_connections(wanted: int, symbols: int, most_symbols: int | None) -> int:
+    """Give how many connections a feed gets: what was asked for, or more where the venue takes fewer symbols
+    on one.
+    """
+    return wanted if most_symbols is None else max(wanted, -(-symbols // most_symbols))
+
+
 def plan_feed(feed: str, symbols: Sequence[str], connections: int, normalizers: int) -> FeedPlan:
     """Deal the symbols of a feed to its connections, and those to its normalizers."""
     count = min(connections, max(1, len(symbols)))

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from core.records import RAW_LIMIT, DeadLetter
 from messages.lane import Key, Shed, Unshed
+
+FRAME_BYTES: Final = 33
+"""What a bytes object weighs beside its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,8 @@ class Frames:
 
     @property
     def weight(self) -> int:
-        """Bytes."""
-        return self.nbytes
+        """Bytes, Python's own for each frame included, so that empty ones count too."""
+        return self.nbytes + FRAME_BYTES * len(self.payloads)
 
     @property
     def frames(self) -> int:

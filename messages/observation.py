@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.ledger import Counts
+from core.ledger import FrozenCounts
 from core.records import Alert
 from messages.lane import Unshed
 
@@ -79,9 +79,9 @@ class CutTaken:
 
     actor: str
     cut: int
-    counts: Counts
+    counts: FrozenCounts
     """Counters at the cut, by (feed, name)."""
-    in_flight: Counts
+    in_flight: FrozenCounts
     """(feed, "in_flight") and (feed, "in_flight_frames"): held, or on the way to it, at the cut."""
 
 

@@ -42,8 +42,14 @@ class Flush:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteNext:
-    """A writer to itself: write the next part of what is sealed, or of the spool."""
+class WriteNext(Unshed):
+    """A writer to itself: write the next part of what is sealed, or of the spool.
+
+    Through the data lane while a long spool is written, lest new data wait for its end.
+    """
+
+    sender: ClassVar[str] = ""
+    feed: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, slots=True)

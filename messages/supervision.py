@@ -1,9 +1,10 @@
 """Between the supervisor and its children: starting, failing, draining."""
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
 
-from core.ledger import Counts, Ledger
+from core.ledger import FrozenCounts, Ledger
 from messages.lane import Unshed
 
 
@@ -75,7 +76,7 @@ class Drained:
     """From a child to the supervisor: nothing is left but what is told here."""
 
     child: str
-    held: Counts = field(default_factory=dict)
+    held: FrozenCounts = field(default_factory=lambda: MappingProxyType({}))
     """Records still held, by feed: (feed, "in_flight")."""
 
 

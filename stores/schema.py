@@ -56,9 +56,13 @@ TICKS: Final = pa.schema(
         _column("z", FLOAT, "Distance of the price from its window's mean, in standard deviations."),
         _column("vwap", FLOAT, "Volume-weighted average price of the window's trades; quote currency."),
         _column("spread_mean", FLOAT, "Mean of ask minus bid over the window, in the quote currency."),
-        _column("momentum", FLOAT, "Relative change of the price over the window, a fraction."),
-        _column("imbalance", FLOAT, "Share of the bid in the sizes at the top of the book, from -1 to 1."),
-        _column("volatility", FLOAT, "Standard deviation of the returns in the window, a fraction."),
+        _column("momentum", FLOAT, "Volume-weighted mean log return of the window's trades."),
+        _column(
+            "imbalance",
+            FLOAT,
+            "Buy minus sell volume over their sum, of sided trades; -1 to 1.",
+        ),
+        _column("volatility", FLOAT, "Population standard deviation of the log returns, not annualised."),
         *_ORIGIN,
     )
 )

@@ -67,7 +67,7 @@ def test_a_connection_that_is_cut_again_and_again_loses_nothing_that_came(tapeli
     assert [int(row["venue_id"]) for row in rows] == list(range((cuts + 1) * each))
     assert [int(row["frame"]) for row in rows] == list(range((cuts + 1) * each))
     gaps = [row for row in tapeline.query("gaps") if row["cause"] == "reconnect"]
-    assert [int(row["frame"]) for row in gaps] == [each * part - 1 for part in range(1, cuts + 1)]
+    assert [int(row["frame"]) for row in gaps] == [each * part for part in range(1, cuts + 1)]
 
 
 GARBLED = (
@@ -83,7 +83,7 @@ GARBLED = (
     ('{"symbol": "Z", "price": 1}', "unknown_symbol"),
     ("\x00\ufffd", "malformed_json"),
     ("[" * 100_000, "malformed_json"),
-    ('{"symbol": "A", "price": 1, "side": "\\ud800"}', "bad_type"),
+    ('{"symbol": "A", "price": 1, "side": "\\ud800"}', "malformed_json"),
 )
 
 
@@ -99,7 +99,6 @@ def test_garbled_messages_cost_one_reject_each_and_never_the_connection(tapeline
         assert exchange.connections == 1
 
     rows = check_rows(tapeline, ledger)
-    print([(row.get("reason"), text[:40]) for row, (text, _) in zip(rows[1::3], GARBLED, strict=True)])
     assert [row.get("reason", "") for row in rows[1::3]] == [reason for _, reason in GARBLED]
     assert [int(row["venue_id"]) for row in rows if "reason" not in row] == list(range(2 * len(GARBLED)))
 
@@ -147,9 +146,8 @@ def test_a_feed_that_blocks_loses_nothing_however_fast_the_ticks_come(tapeline: 
         )
         with tapeline.start("run", "--json", "--config", config) as program:
             client = next_client(exchange)
-            send_all(
-                client, ((trade, quote)[number % 3 == 0]("AB"[number % 2], number) for number in range(count))
-            )
+            kinds = (trade, trade, quote)
+            send_all(client, (kinds[number % 3]("AB"[number % 2], number) for number in range(count)))
             ledger = stop(tapeline, program)
 
     assert ledger["total"]["received"] == count
@@ -211,13 +209,13 @@ def test_alerts_reach_the_webhook_the_log_and_the_table(tapeline: Tapeline) -> N
     with LoopbackExchange() as exchange, receiving() as receiver:
         config = tapeline.config(
             feed(exchange.url, "A")
-            + f'[alerts]\nwebhook = "http://127.0.0.1:{receiver.server_address[1]}/hook"\nevery_seconds = 0.1\n'
+            + f'[alerts]\nwebhook = "http://127.0.0.1:{receiver.server_address[1]}/hook"\n'
+            + "every_seconds = 0.1\n"
         )
         with tapeline.start("run", "--json", "--config", config) as program:
             client = next_client(exchange)
-            send_all(
-                client, [*(trade("A", number) for number in range(100)), trade("A", 100, price=1e6), "{"]
-            )
+            usual = (trade("A", number) for number in range(100))
+            send_all(client, [*usual, trade("A", 100, price=1e6), "{"])
             receiver.wait_for("reject")
             receiver.wait_for("stale_time")
             client.cut()
@@ -230,15 +228,12 @@ def test_alerts_reach_the_webhook_the_log_and_the_table(tapeline: Tapeline) -> N
     rows = tapeline.query("alerts")
     told = [{**row, "ts_ns": int(row["ts_ns"]), "held_back": int(row["held_back"])} for row in rows]
     posted = [
-        {**alert, "symbol": alert["symbol"] or "", "feed": alert["feed"] or ""} for alert in receiver.alerts
+        {name: "" if value is None else value for name, value in alert.items()} for alert in receiver.alerts
     ]
     assert sorted(map(str, posted)) == sorted(map(str, told))
     assert all(f"tapeline.alerts: {row['kind']}: " in ended.stderr for row in rows)
-    assert {(row["kind"], row["symbol"]) for row in rows} >= {
-        ("reject", "A"),
-        ("line", ""),
-        ("stale_time", "A"),
-    }
+    kinds = {(row["kind"], row["symbol"]) for row in rows}
+    assert kinds >= {("reject", "A"), ("reject", ""), ("line", ""), ("stale_time", "A")}
 
 
 @pytest.mark.slow

@@ -40,19 +40,17 @@ def test_a_replay_stores_what_the_venue_said_field_by_field_and_only_once(
     assert ledger["reasons"].keys() <= {"crossed_market", "critical_z", "repeated"}
     assert ledger["reasons"].get("repeated", 0) == repeated
     assert ledger["frames"]["frames"] == len(frames_of(path))
-    records = tapeline.records()
-    assert [comparable(row) for row in records] == expected
-    assert {int(row["session"]) < 0 for row in records} == {True}
 
     again = check_end(tapeline.call("replay", path, "--json"))
     assert again["total"]["stored"] == again["total"]["rejected"] == 0
     assert again["reasons"].get("already_stored") == len(expected)
-    assert tapeline.records() == records
+    records = tapeline.records()
+    assert [comparable(row) for row in records] == expected
+    assert {int(row["session"]) < 0 for row in records} == {True}
 
     elsewhere = tapeline.beside("elsewhere")
     assert check_end(elsewhere.call("replay", path, "--json")) == ledger
     assert elsewhere.records() == records
-    assert elsewhere.query("gaps") == tapeline.query("gaps")
 
 
 @pytest.mark.slow

@@ -127,12 +127,18 @@ def started(tapeline: Tapeline, program: Program) -> bool:
     return bool(program.wait_for_line("every actor has started"))
 
 
+MOMENTS = (spawned, locked, store_made, exchange_started, monitor_told, started)
+
+
 @pytest.mark.slow
-@SIGNALS
 @pytest.mark.parametrize(
-    "moment", [spawned, locked, store_made, exchange_started, monitor_told, started],
-    ids=lambda moment: moment.__name__,
-)  # fmt: skip
+    ("number", "moment"),
+    [
+        *((signal.SIGTERM, moment) for moment in MOMENTS),
+        *((signal.SIGINT, moment) for moment in (spawned, store_made, started)),
+    ],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else value.__name__,
+)
 def test_a_signal_at_any_moment_of_the_start_ends_it(
     tapeline: Tapeline, number: signal.Signals, moment: Callable[[Tapeline, Program], bool]
 ) -> None:
