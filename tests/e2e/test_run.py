@@ -192,6 +192,7 @@ def test_a_second_signal_ends_a_drain_that_hangs(tapeline: Tapeline) -> None:
                 program.send(signal.SIGINT)
                 ended = tapeline.ended(program)
 
+    assert "did not finish in time" not in ended.stderr
     total = check_end(ended)["total"]
     assert (total["received"], total["stored"], total["rejected"]) == (101, 100, 1)
 
