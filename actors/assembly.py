@@ -50,7 +50,8 @@ class Assembly:
         self.feeds = feeds
         self.specs: dict[str, ChildSpec] = {}
         self._failpoint = failpoint
-        self._blocking = blocking
+        self._configured_blocking = blocking
+        self._blocking = set(blocking)
         self._gates = {feed: Gates() for feed in feeds}
         self._routes: dict[str, set[str]] = {}
         self._budget = Budget(settings.actors.mailbox_total_mb * MB)
@@ -59,6 +60,14 @@ class Assembly:
         self.supervisor = Address[Any]("supervisor", Mailbox())
         self.monitor = Address[Any]("monitor", Mailbox())
         self.writers: dict[str, Address[Any]] = {}
+
+    def block_all(self) -> None:
+        """Have every feed lose nothing and wait instead, while a killed run is recovered."""
+        self._blocking |= self._gates.keys()
+
+    def block_configured(self) -> None:
+        """Go back to what the configuration says."""
+        self._blocking &= self._configured_blocking
 
     def gates(self, feed: str) -> Gates:
         """Give a feed's gates."""
@@ -125,12 +134,13 @@ class Assembly:
             self.slot(name, DetectorState(), self.ticks_mailbox()),
             DetectorActor,
             Beyond.PARK if self.shards is None else Beyond.ESCALATE,
+            session=self.session,
             rules=scoring_rules(self.settings),
             sources=lambda: frozenset(routes),
             writers=tuple(self.writers.values()),
             recent_ticks=actors.recent_ticks,
             recent_bytes=actors.recent_total_mb * MB // max(1, symbols),
-            gates=tuple(self._gates[each].rows for each in feeds if each in self._blocking),
+            gates=tuple(self._gates[each].rows for each in feeds),
         )
 
 

@@ -15,6 +15,7 @@ from actors.port import Port
 from actors.slot import Slot, Transaction
 from core import frames, replies
 from core.backoff import Backoff
+from core.ledger import add
 from core.line import BUSY_SECONDS, TRY_AGAIN_LATER, LineState, one_line
 from messages.ingestion import (
     BytesReceived,
@@ -37,6 +38,8 @@ from messages.ingestion import (
 )
 from messages.observation import LineChanged
 from messages.supervision import Drain, Drained
+from stores.journal import LineJournal
+from stores.journal_format import FRAMES, REFUSED, RESET
 from venues.dialect import Dialect
 
 ConnectionMessage = (
@@ -79,10 +82,12 @@ class ConnectionActor(Actor[LineState]):
         start_dialer: StartDialer,
         random: Random,
         mask: Callable[[], bytes],
+        journal: LineJournal | None = None,
         graves: Sequence[Address[Any]] = (),
         gates: tuple[Gate, ...] = (),
     ) -> None:
         super().__init__(slot, graves=graves, gates=gates)
+        self._journal = journal
         self._terms = terms
         self._dialect = dialect
         self._normalizer = normalizer
@@ -189,6 +194,7 @@ class ConnectionActor(Actor[LineState]):
                 self.slot.name, terms.feed, self._dialect.venue, terms.session, terms.line,
                 state.next_frame, clock.time_ns(),
             )  # fmt: skip
+            self._keep(RESET, state.next_frame, reset.ts_recv_ns, (), tx)
             tx.put(self._normalizer, reset)
         tx.start_timer("stale", self._next_check(terms.stale_seconds), CheckStaleness())
         if self._dialect.ping is not None:
@@ -260,6 +266,7 @@ class ConnectionActor(Actor[LineState]):
     def _put_frames(self, first: int, texts: tuple[bytes, ...], ts_recv_ns: int, tx: Transaction) -> None:
         terms = self._terms
         tx.count(terms.feed, "frames", len(texts))
+        self._keep(FRAMES, first, ts_recv_ns, texts, tx)
         tx.put(
             self._normalizer,
             Frames(
@@ -272,11 +279,32 @@ class ConnectionActor(Actor[LineState]):
         """Quarantine what ended the line: a message too big, or of bytes that are no text."""
         terms = self._terms
         tx.count(terms.feed, "frames")
+        self._keep(REFUSED, frame, ts_recv_ns, (_REASONS[code].encode(), raw), tx)
         refused = FrameRefused(
             self.slot.name, terms.feed, self._dialect.venue, terms.session, terms.line, frame,
             _REASONS[code], raw, ts_recv_ns,
         )  # fmt: skip
         tx.put(self._normalizer, refused)
+
+    def _keep(
+        self, kind: int, first_frame: int, ts_recv_ns: int, payloads: tuple[bytes, ...], tx: Transaction
+    ) -> None:
+        """Journal what was read, before it is passed on."""
+        if self._journal is not None:
+            tx.do(partial(self._append, self._journal, kind, first_frame, ts_recv_ns, payloads))
+
+    def _append(
+        self, journal: LineJournal, kind: int, first_frame: int, ts_recv_ns: int, payloads: tuple[bytes, ...]
+    ) -> None:
+        """Append; where the disk refuses, the frames go on all the same, counted and told."""
+        error = journal.append(kind, first_frame, ts_recv_ns, payloads)
+        if error is not None:
+            add(self.slot.counts, self._terms.feed, "event.journal_unsynced", max(1, len(payloads)))
+            told = Transaction(self.slot)
+            text = f"frames of {self._terms.line} cannot be journalled: {error}; free the disk"
+            self._notice("journal", text, told)
+            for effect in told.effects:
+                effect()
 
     # Bytes out
 

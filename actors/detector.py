@@ -40,6 +40,8 @@ class DetectorState:
     """What outlives an incarnation; changed only by committed effects."""
 
     symbols: dict[SymbolKey, Tracked] = field(default_factory=dict)
+    warm: dict[SymbolKey, SymbolState] = field(default_factory=dict)
+    """States of an earlier run, for symbols that no tick of this one has come for yet."""
 
 
 class DetectorActor(Actor[DetectorState]):
@@ -49,6 +51,7 @@ class DetectorActor(Actor[DetectorState]):
         self,
         slot: Slot[DetectorState],
         *,
+        session: int,
         rules: ScoringRules,
         sources: Callable[[], frozenset[str]],
         writers: Sequence[Address[Any]],
@@ -57,6 +60,7 @@ class DetectorActor(Actor[DetectorState]):
         gates: tuple[Gate, ...] = (),
     ) -> None:
         super().__init__(slot, graves=writers, gates=gates)
+        self._session = session
         self._rules = rules
         self._sources = sources
         self._writers = tuple(writers)
@@ -109,7 +113,7 @@ class DetectorActor(Actor[DetectorState]):
         self.notice(tx, "shed", shed.feed, shed.symbol, f'{text} = "block"', shed.records)
 
     def _score(self, key: SymbolKey, block: TickBlock, tx: Transaction) -> None:
-        tracked = self.slot.state.symbols.get(key) or self._untracked()
+        tracked = self.slot.state.symbols.get(key) or self._untracked(key)
         state, scores = score(tracked.state, block, self._rules)
         scored = ScoredBlock(block, scores)
         after = Tracked(state, tracked.recent.append(scored), tracked.standing.after(block, scores))
@@ -118,11 +122,13 @@ class DetectorActor(Actor[DetectorState]):
             tx.put(writer, Scored(self.slot.name, scored))
         self._tell_verdicts(block, scores, tx)
 
-    def _untracked(self) -> Tracked:
-        return Tracked(initial_state(self._rules), self._empty_recent, Standing())
+    def _untracked(self, key: SymbolKey) -> Tracked:
+        state = self.slot.state.warm.get(key) or initial_state(self._rules)
+        return Tracked(state, self._empty_recent, Standing())
 
     def _tell_verdicts(self, block: TickBlock, scores: Scores, tx: Transaction) -> None:
-        if not scores.verdict.any():
+        if block.session != self._session or not scores.verdict.any():
+            # What is recovered was told by the session that took it.
             return
         for verdict, kind in ((WARN, "warn"), (REJECT, "reject")):
             hits = np.flatnonzero(scores.verdict == verdict)

@@ -10,16 +10,20 @@ from actors.base import Actor
 from actors.slot import Slot
 from core.restart import Beyond
 
+RECOVERY: Final = ("recoverer",)
+"""The stage that is over when its work is done, not when its child has started."""
 STAGES: Final = (
     ("writer",),
-    ("webhook", "monitor"),
+    ("webhook", "monitor", "journal"),
     ("detector",),
     ("normalizer",),
+    RECOVERY,
     ("connection", "replayer"),
 )
 """Kinds of children in the order in which they start: whoever is spoken to, before who speaks."""
 DRAIN_STAGES: Final = (
-    ("connection", "replayer"),
+    ("connection", "replayer", "recoverer"),
+    ("journal",),
     ("normalizer",),
     ("detector",),
     ("monitor",),

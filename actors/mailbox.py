@@ -7,7 +7,7 @@ closed instead, which stops the feed's senders from taking more.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from threading import Condition
 from typing import Any, Final
 
@@ -50,7 +50,7 @@ class Mailbox:
     def __init__(
         self,
         limit: int | None = None,
-        blocking: frozenset[str] = frozenset(),
+        blocking: Set[str] = frozenset(),
         gate: Callable[[str], Gate] | None = None,
         budget: Budget | None = None,
     ) -> None:
@@ -201,8 +201,9 @@ class Mailbox:
             self._budget.take(-entry.nbytes)
         if self._gate is None or entry.key is None or self._limit is None:
             return
-        if entry.key[0] in self._blocking and account.weight < self._limit:
-            self._gate(entry.key[0]).open((id(self), entry.key))
+        gate = self._gate(entry.key[0])
+        if gate.closed and account.weight < self._limit:
+            gate.open((id(self), entry.key))
 
     def _shed(self, account: _Account) -> None:
         """Shed the key's oldest message where it stands."""

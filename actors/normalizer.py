@@ -12,7 +12,7 @@ from actors.gate import Gate
 from actors.slot import Slot, Transaction
 from core.ledger import Counts, add
 from core.memory import FeedMemory, Lesson, Stream
-from core.normalize import FrameSink, Normalized, Terms, normalize
+from core.normalize import FrameSink, Normalized, Terms, as_recovered, normalize
 from core.records import Gap, Malformed
 from messages.ingestion import (
     FrameRefused,
@@ -100,19 +100,25 @@ class NormalizerActor(Actor[NormalizerState]):
 
     def receive_batch(self, messages: tuple[Frames, ...], tx: Transaction) -> None:
         """Normalize the frames of each line."""
-        lines: dict[str, list[Frames]] = {}
+        lines: dict[tuple[int, str], list[Frames]] = {}
         for message in messages:
-            lines.setdefault(message.line, []).append(message)
+            lines.setdefault((message.session, message.line), []).append(message)
         lessons: dict[Stream, Lesson] = {}
-        for line, parts in lines.items():
-            sink = FrameSink(self._terms, self.slot.state.memory, parts[0].session, line, lessons)
+        for (session, line), parts in lines.items():
+            sink = FrameSink(self._terms, self.slot.state.memory, session, line, lessons)
             frames = (
                 (part.first_frame + i, payload, part.ts_recv_ns[i])
                 for part in parts
                 for i, payload in enumerate(part.payloads)
             )
             found = normalize(frames, self.slot.state.dialect.decode, sink)
-            self._tell(line, found, parts[-1].ts_recv_ns[-1], tx)
+            self._tell(found, tx)
+            if session == self._terms.session:
+                tx.count_all(found.counts)
+                self._tell_notices(found, tx)
+                self._tell_line(line, found, parts[-1].ts_recv_ns[-1], tx)
+            else:
+                tx.count_all(as_recovered(found.counts))
         if lessons:
             tx.do(partial(self.slot.state.memory.learn, lessons))
 
@@ -130,18 +136,15 @@ class NormalizerActor(Actor[NormalizerState]):
     def count_buried(self, unit: Any, tx: Transaction) -> None:
         """A frame that kills the handler counts as decoded, into one record."""
         tx.count(unit.feed, "decoded", unit.frames)
-        tx.count(unit.feed, "received", unit.frames)
+        tx.count(unit.feed, self._source(unit.session), unit.frames)
 
-    def _tell(self, line: str, found: Normalized, ts_recv_ns: int, tx: Transaction) -> None:
-        tx.count_all(found.counts)
+    def _tell(self, found: Normalized, tx: Transaction) -> None:
         for gap in found.gaps:
             self._note_gap(gap, tx)
         for block in found.blocks:
             self._put(block.symbol, Ticks(self.slot.name, block), tx)
         if found.malformed:
             self._put_refused(tuple(found.malformed), tx)
-        self._tell_notices(found, tx)
-        self._tell_line(line, found, ts_recv_ns, tx)
 
     def _tell_line(self, line: str, found: Normalized, ts_recv_ns: int, tx: Transaction) -> None:
         connection = self._lines.get(line)
@@ -174,7 +177,8 @@ class NormalizerActor(Actor[NormalizerState]):
         text = (
             f"{len(rows)} record(s) refused, the first at frame {first.frame} of {first.line}: {first.reason}"
         )
-        self.notice(tx, "reject", self._terms.feed, first.symbol, text, len(rows), first.ts_recv_ns)
+        if first.session == self._terms.session:
+            self.notice(tx, "reject", self._terms.feed, first.symbol, text, len(rows), first.ts_recv_ns)
 
     def _put(self, symbol: str, message: Any, tx: Transaction) -> None:
         state = self.slot.state
@@ -195,7 +199,7 @@ class NormalizerActor(Actor[NormalizerState]):
 
     def _refuse(self, message: FrameRefused, tx: Transaction) -> None:
         tx.count(message.feed, "decoded")
-        tx.count(message.feed, "received")
+        tx.count(message.feed, self._source(message.session))
         row = Malformed(
             message.feed, message.venue, None, message.reason, message.raw, message.ts_recv_ns,
             message.session, message.line, message.frame, 0,
@@ -203,12 +207,17 @@ class NormalizerActor(Actor[NormalizerState]):
         self._put_refused((row,), tx)
 
     def _tell_reset(self, message: LineReset, tx: Transaction) -> None:
-        tx.count(message.feed, "event.reconnect")
+        if message.session == self._terms.session:
+            tx.count(message.feed, "event.reconnect")
         gap = Gap(
             message.feed, message.venue, None, "reconnect", None, None, message.ts_recv_ns,
             message.session, message.line, message.frame, 0,
         )  # fmt: skip
         self._note_gap(gap, tx)
+
+    def _source(self, session: int) -> str:
+        """Name the side of the ledger that a record of a session comes in on."""
+        return "received" if session == self._terms.session else "recovered"
 
     def _note_gap(self, gap: Gap, tx: Transaction) -> None:
         """Send a symbol's gap through its detector, a line's straight to the writers."""

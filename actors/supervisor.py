@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 from actors.assembly import Assembly
 from actors.base import Actor
-from actors.launching import DRAIN_STAGES, STAGES, Launcher
+from actors.launching import DRAIN_STAGES, RECOVERY, STAGES, Launcher
 from actors.parked import ParkedActor
 from actors.slot import Slot, Transaction
 from actors.supervisor_state import Child, SupervisorState, begun
@@ -92,8 +92,8 @@ class SupervisorActor(Actor[SupervisorState]):
                 self._restart(self.slot.state.children[child], tx)
             case WantDetector():
                 self._add_detector(message, tx)
-            case LinesDone():
-                self._begin_drain("the captures are read to their end", tx)
+            case LinesDone(child):
+                self._on_lines_done(self.slot.state.children[child], tx)
             case BeginDrain(reason, now):
                 self._begin_drain(reason, tx, now=now)
             case Drained(child, held):
@@ -113,6 +113,9 @@ class SupervisorActor(Actor[SupervisorState]):
                 tx.do(lambda: self._tell_host(SupervisorStarted()))
                 return
             children = self._children(*STAGES[state.stage])
+            if STAGES[state.stage] == RECOVERY and children:
+                # A recovery is read as fast as it goes: nothing of it may be shed.
+                self._assembly.block_all()
             state.waiting = {child.spec.name for child in children}
             for child in children:
                 self._start(child, tx)
@@ -136,8 +139,19 @@ class SupervisorActor(Actor[SupervisorState]):
         child = state.children[name]
         if child.state == "starting":
             self._set_state(child, "running", tx)
-        if not state.draining and name in state.waiting:
+        if not state.draining and name in state.waiting and child.spec.kind not in RECOVERY:
             state.waiting.discard(name)
+            self._next_start_stage(tx)
+
+    def _on_lines_done(self, child: Child, tx: Transaction) -> None:
+        """A replay is over with its captures; once a killed run is recovered, the lines may start."""
+        state = self.slot.state
+        if child.spec.kind not in RECOVERY:
+            self._begin_drain("the captures are read to their end", tx)
+        elif not state.draining:
+            self._set_state(child, "drained", tx)
+            self._assembly.block_configured()
+            state.waiting.discard(child.spec.name)
             self._next_start_stage(tx)
 
     def _add_detector(self, want: WantDetector, tx: Transaction) -> None:
@@ -288,7 +302,7 @@ class SupervisorActor(Actor[SupervisorState]):
             return
         state.ended = True
         tx.cancel_timer("drain")
-        ended = SupervisorEnded(state.status, state.text, self._ledger())
+        ended = SupervisorEnded(state.status, state.text, self._ledger(), state.overdue)
         tx.do(self._stop_children)
         tx.do(lambda: self._tell_host(ended))
 

@@ -2,17 +2,21 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from actors.address import Address
 from actors.assembly import MB, Assembly
 from actors.connection import ConnectionActor, LineTerms
 from actors.dialer import StartDialer
+from actors.journal import JournalActor
 from actors.monitor import MonitorActor, MonitorState, Reach
 from actors.normalizer import NormalizerActor, NormalizerState
+from actors.recoverer import RecovererActor
+from actors.recovery_source import RecoverySource
 from actors.replay_source import ReplaySource, Target
 from actors.replayer import ReplayerActor
 from actors.webhook import WebhookActor
@@ -25,6 +29,11 @@ from core.restart import Beyond
 from core.settings import Feed
 from core.settings import Store as StoreSettings
 from core.topology import FeedPlan, LinePlan, enough_connections, plan_feed
+from messages.journaling import SegmentOpened
+from stores.journal import Journal, LineJournal
+from stores.journal_format import Header
+from stores.journal_replay import read_sessions
+from stores.journal_sync import Syncer
 from stores.registry import StoreTerms, open_writer, store_terms
 from stores.spool import Spool
 from stores.store import Store
@@ -51,7 +60,7 @@ def add_writers(
     data_dir: Path,
     random: Random,
     *,
-    check_known: bool,
+    check_sessions: tuple[int, ...] = (),
     open_store: OpenStore = open_writer,
 ) -> None:
     """Add a writer for each store, with its spool."""
@@ -62,7 +71,7 @@ def add_writers(
         assembly.writers[store.name] = slot.address
         assembly.add(
             "writer", slot, WriterActor, Beyond.ESCALATE,
-            terms=_writer_terms(assembly, store, check_known),
+            terms=_writer_terms(assembly, store, check_sessions),
             open_store=partial(open_store, store_terms(assembly.settings, store)),
             spool=Spool(data_dir / "spool" / store.name, assembly.settings.spool.max_mb * MB),
             sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
@@ -70,10 +79,10 @@ def add_writers(
         )  # fmt: skip
 
 
-def _writer_terms(assembly: Assembly, store: StoreSettings, check_known: bool) -> WriterTerms:
+def _writer_terms(assembly: Assembly, store: StoreSettings, check_sessions: tuple[int, ...]) -> WriterTerms:
     return WriterTerms(
         store.name, assembly.session, store.batch_rows, store.flush_ms / 1e3,
-        assembly.settings.writer.max_batch_rows, check_known,
+        assembly.settings.writer.max_batch_rows, check_sessions,
     )  # fmt: skip
 
 
@@ -108,7 +117,47 @@ def add_monitor(
     )  # fmt: skip
 
 
-def add_feed(assembly: Assembly, feed: Feed, url: str, make_dialer: MakeDialer, random: Random) -> None:
+def add_journal(assembly: Assembly, data_dir: Path) -> Journal | None:
+    """Add what syncs the journal, where it is enabled."""
+    settings = assembly.settings.journal
+    if not settings.enabled:
+        return None
+    journal = Journal(data_dir)
+    assembly.add(
+        "journal", assembly.slot("journal", Syncer()), JournalActor, Beyond.ESCALATE,
+        journal=journal, sync_seconds=settings.sync_ms / 1e3, retention_bytes=settings.retention_mb * MB,
+    )  # fmt: skip
+    return journal
+
+
+def add_recovery(assembly: Assembly, journal: Journal, sessions: Sequence[int]) -> RecoverySource:
+    """Add what recovers the sessions, once every feed was added."""
+    normalizers: dict[str, tuple[Address[Any], ...]] = {}
+    lines: dict[str, Address[Any]] = {}
+    for spec in assembly.of_kind("normalizer"):
+        feed = spec.arguments["terms"].feed
+        normalizers[feed] = (*normalizers.get(feed, ()), spec.slot.address)
+        lines |= dict.fromkeys(spec.arguments["lines"], spec.slot.address)
+    warnings: list[str] = []
+    source = RecoverySource(
+        read_sessions(journal, sessions, warnings), warnings, lambda feed: feed in normalizers
+    )
+    assembly.add(
+        "recoverer", assembly.slot("recoverer", source), RecovererActor, Beyond.ESCALATE,
+        normalizers=normalizers, lines=lines,
+        gates=tuple(assembly.gates(feed).frames for feed in normalizers),
+    )  # fmt: skip
+    return source
+
+
+def add_feed(
+    assembly: Assembly,
+    feed: Feed,
+    url: str,
+    make_dialer: MakeDialer,
+    random: Random,
+    journal: Journal | None = None,
+) -> None:
     """Add a feed's connections, normalizers and detectors."""
     connections = enough_connections(
         feed.connections, len(feed.symbols), dialect_class(feed.venue).max_symbols_per_connection
@@ -130,9 +179,22 @@ def add_feed(assembly: Assembly, feed: Feed, url: str, make_dialer: MakeDialer, 
             "connection", lines[line.line], ConnectionActor, Beyond.ESCALATE,
             terms=_line_terms(assembly, feed, line), dialect=feed_dialect(feed, url),
             normalizer=normalizers[line.normalizer].address, start_dialer=make_dialer(feed, url),
-            random=random, mask=partial(os.urandom, 4), graves=tuple(assembly.writers.values()),
+            random=random, mask=partial(os.urandom, 4),
+            journal=_line_journal(assembly, feed, line.line, journal),
+            graves=tuple(assembly.writers.values()),
             gates=(assembly.gates(feed.name).frames,),
         )  # fmt: skip
+
+
+def _line_journal(assembly: Assembly, feed: Feed, line: str, journal: Journal | None) -> LineJournal | None:
+    if journal is None:
+        return None
+    syncer = assembly.specs["journal"].slot.address
+    return LineJournal(
+        journal.session_path(assembly.session),
+        Header(assembly.session, feed.name, feed.venue, line, 0),
+        opened=lambda path: syncer.tell(SegmentOpened(path)),
+    )
 
 
 def _line_terms(assembly: Assembly, feed: Feed, line: LinePlan) -> LineTerms:
@@ -163,11 +225,11 @@ def _add_normalizer(
     slot = assembly.slot(name, NormalizerState(dialect, {}), assembly.frames_mailbox())
     gates = assembly.gates(feed.name)
     live = known is not None
-    blocks = feed.overload == "block" or not live
     assembly.add(
         "normalizer", slot, NormalizerActor, Beyond.ESCALATE,
-        terms=Terms(feed.name, feed.venue, known, dialect.one_channel, live), lines=lines, sources=sources,
-        writers=tuple(assembly.writers.values()), gates=(gates.ticks, gates.rows) if blocks else (),
+        terms=Terms(feed.name, feed.venue, known, dialect.one_channel, live, assembly.session),
+        lines=lines, sources=sources, writers=tuple(assembly.writers.values()),
+        gates=(gates.ticks, gates.rows),
     )  # fmt: skip
     return slot
 

@@ -44,8 +44,8 @@ class WriterTerms:
     batch_rows: int
     flush_seconds: float
     max_batch_rows: int
-    check_known: bool
-    """Rows that the store already has of this session are duplicates (replay)."""
+    check_sessions: tuple[int, ...] = ()
+    """Sessions of which the store may have rows already: the replayed one, or those that are recovered."""
 
 
 class WriterActor(Actor[WriterState]):
@@ -245,8 +245,10 @@ class WriterActor(Actor[WriterState]):
             self._opened = True
         if self.slot.state.known is None:
             # Once a run: what this run writes itself is not to be taken for known later.
-            session = self._terms.session if self._terms.check_known else None
-            self.slot.state.known = KnownOrigins(self._store, session)
+            terms = self._terms
+            self.slot.state.known = KnownOrigins(
+                self._store, self._spool.read_all(), terms.check_sessions, terms.session
+            )
         return self.slot.state.known
 
     def _failed(self, text: str, tx: Transaction) -> None:

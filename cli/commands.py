@@ -11,6 +11,7 @@ from core.suggest import did_you_mean, quote
 from venues.parsing import SECOND_NS, Unreadable, number
 
 QUERY_TABLES: Final = ("ticks", "rejects", "bars", "alerts", "gaps", "dead_letters")
+JOURNAL_ACTIONS: Final = ("list", "verify", "export")
 FORMATS: Final = ("table", "csv", "json", "parquet")
 _MAX_DIGITS: Final = 18
 _T = TypeVar("_T")
@@ -80,6 +81,18 @@ def _add_query(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=_told(_output),
         help="write to a file, which is there once it is complete",
+    )
+
+
+def _add_journal(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("action", metavar="ACTION", type=_told(_one_of(JOURNAL_ACTIONS)), help=", ".join(JOURNAL_ACTIONS))
+    add(
+        "output",
+        metavar="FILE",
+        type=_told(_output),
+        nargs="?",
+        help="the capture to write, for export; packed if it ends in .gz",
     )
 
 
@@ -173,6 +186,13 @@ COMMANDS: Final = {
         "Read what the store holds, also while the pipeline runs. Rows come oldest first.\n"
         "Times are UTC; columns that end in _ns are epoch nanoseconds.",
         _add_query,
+    ),
+    "journal": Command(
+        "look into the journal of raw frames",
+        "journal export all.jsonl.gz",
+        "Look into the journal: `list` the sessions, `verify` that every segment is whole (exit status 1\n"
+        "if one is not), or `export FILE` all frames as a capture that `replay` reads.",
+        _add_journal,
     ),
     "status": Command(
         "show the state of the pipeline that is running",

@@ -15,11 +15,12 @@ from actors.clock import SystemClock
 from actors.dialer import Dial, StartDialer, start_dialer
 from actors.dialing import dial
 from actors.transport import Transport
-from actors.wiring import add_feed, add_monitor, add_writers, feed_dialect
+from actors.wiring import add_feed, add_journal, add_monitor, add_writers, feed_dialect
 from cli.demo import DemoProcess
 from cli.hosting import Host, handling_signals
 from cli.live_table import LiveTable
 from cli.log_lines import Mark, line, mark
+from cli.past import Past
 from cli.preparing import (
     check_stores,
     conclude,
@@ -55,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
             directory = stack.enter_context(data_directory(settings))
             check_stores(settings)
             prepare_kernels(settings.data_dir)
-            assembly = _assemble(settings, directory.next_session(), on_terminal, stack)
+            past = Past(settings, directory.next_session())
+            assembly = _assemble(settings, past, on_terminal, stack)
+            past.attach(assembly)
             server = _listen(settings, assembly)
             stack.callback(server.close)
             server.start()
@@ -64,20 +67,22 @@ def run(arguments: argparse.Namespace) -> int:
             host = Host(assembly, arguments.duration)
             to_the_end.enter_context(handling_signals(host.stop_at_signal))
             ended = _host(host, assembly, on_terminal)
+            past.conclude(assembly, ended)
         return conclude(ended, arguments.json, summarize)
 
 
-def _assemble(settings: Settings, session: int, on_terminal: bool, stack: ExitStack) -> Assembly:
+def _assemble(settings: Settings, past: Past, on_terminal: bool, stack: ExitStack) -> Assembly:
     venues = {feed.name: feed.venue for feed in settings.feeds}
     blocking = frozenset(feed.name for feed in settings.feeds if feed.overload == "block")
-    assembly = Assembly(settings, session, SystemClock(), blocking, venues)
+    assembly = Assembly(settings, past.session, SystemClock(), blocking, venues)
     random = Random()
-    add_writers(assembly, settings.data_dir, random, check_known=False)
+    add_writers(assembly, settings.data_dir, random, check_sessions=past.unclean)
     # The live table shows the alerts; log lines would run through it.
     level = logging.DEBUG if on_terminal else logging.WARNING
     add_monitor(assembly, publish_seconds=TABLE_SECONDS, symbols_shown=50, level=level)
+    journal = add_journal(assembly, settings.data_dir)
     for feed in settings.feeds:
-        add_feed(assembly, feed, _url(feed, settings, stack), _make_dialer, random)
+        add_feed(assembly, feed, _url(feed, settings, stack), _make_dialer, random, journal)
     return assembly
 
 

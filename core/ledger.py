@@ -22,6 +22,7 @@ SOURCES: Final = ("received", "recovered", "carried_in")
 PLACES: Final = ("stored", "rejected", "duplicate", "shed", "dead_letter", "spooled", "in_flight")
 FRAME_PLACES: Final = ("decoded", "control", "ignored", "shed_frames", "in_flight_frames")
 EVENTS: Final = ("gap", "reconnect", "stale_time", "warn")
+"""Told even where there were none."""
 
 
 def add(into: Counts, feed: str, name: str, n: int = 1) -> None:
@@ -72,10 +73,7 @@ class Ledger:
                 feed: {**self._account(feed, first), "frames": self._frames(feed)} for feed in self.feeds
             },
             "stores": {store: self._account_of_all(store) for store in self.stores},
-            "events": {
-                name: sum(n for (_, counted), n in everything.items() if counted == f"event.{name}")
-                for name in EVENTS
-            },
+            "events": _events(everything),
         }
 
     def _account(self, feed: str, store: str | None) -> dict[str, int]:
@@ -111,6 +109,15 @@ def _balances(account: dict[str, int]) -> bool:
 
 def _frames_balance(account: dict[str, int]) -> bool:
     return account["frames"] == sum(account[name] for name in FRAME_PLACES)
+
+
+def _events(counts: Counts) -> dict[str, int]:
+    events = dict.fromkeys(EVENTS, 0)
+    for (_, name), n in counts.items():
+        if name.startswith("event."):
+            event = name.removeprefix("event.")
+            events[event] = events.get(event, 0) + n
+    return events
 
 
 def _reasons(counts: Counts) -> dict[str, int]:

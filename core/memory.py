@@ -1,6 +1,7 @@
 """What a normalizer remembers of a feed: identities seen, and the last contiguous id of each stream."""
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -73,6 +74,19 @@ class FeedMemory:
         if memory is None:
             memory = StreamMemory()
         return Lesson(memory, {}, memory.next_ordinal, memory.last_seq)
+
+    def export(self) -> Iterator[tuple[Stream, list[Id], int, int | None]]:
+        """Give each stream: the identities remembered, oldest first, the next ordinal, the last seq."""
+        for stream, memory in self._streams.items():
+            yield stream, list(memory.order), memory.next_ordinal, memory.last_seq
+
+    def restore(
+        self, stream: Stream, identities: Sequence[Id], next_ordinal: int, last_seq: int | None
+    ) -> None:
+        """Remember a stream as it was exported."""
+        first = next_ordinal - len(identities)
+        seen = {identity: first + i for i, identity in enumerate(identities)}
+        self._streams[stream] = StreamMemory(seen, deque(identities), next_ordinal, last_seq)
 
     def learn(self, lessons: dict[Stream, Lesson]) -> None:
         """Make what handlers learned last. Applying the same lessons twice changes nothing."""

@@ -28,6 +28,8 @@ class Terms:
     """The venue's ids run across trades and quotes."""
     live: bool
     """Whether event times are compared with ours."""
+    session: int = 0
+    """This run's; frames of another are recovered from the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,15 @@ class FrameSink:
 def _is_side(price: float) -> bool:
     """Tell whether a bid or ask is one: absent, empty (zero) or a price; NaN compares false."""
     return price != price or 0.0 <= price < inf
+
+
+def as_recovered(counts: Counts) -> Counts:
+    """Give the counts of frames that another session took: it told their events, and we only recover them."""
+    return {
+        (feed, "recovered" if name == "received" else name): n
+        for (feed, name), n in counts.items()
+        if not name.startswith("event.")
+    }
 
 
 def normalize(

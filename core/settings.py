@@ -18,6 +18,7 @@ from core.settings_tables import (
     Breaker,
     Demo,
     Detector,
+    Journal,
     Monitor,
     Spool,
     Store,
@@ -38,6 +39,7 @@ __all__ = [
     "Demo",
     "Detector",
     "Feed",
+    "Journal",
     "Monitor",
     "Settings",
     "Spool",
@@ -71,6 +73,7 @@ class Settings(Table):
     writer: Writer = Field(default_factory=Writer)
     breaker: Breaker = Field(default_factory=Breaker)
     supervision: Supervision = Field(default_factory=Supervision)
+    journal: Journal = Field(default_factory=Journal)
     spool: Spool = Field(default_factory=Spool)
     stores: Annotated[tuple[Store, ...], AfterValidator(check_some)] = Field(
         default_factory=lambda: (Store(),)
@@ -91,6 +94,7 @@ TABLES: Final[Mapping[str, type[Table]]] = {
     "writer": Writer,
     "breaker": Breaker,
     "supervision": Supervision,
+    "journal": Journal,
     "spool": Spool,
     "stores": Store,
     "monitor": Monitor,

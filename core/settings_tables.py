@@ -179,6 +179,24 @@ class Supervision(Table):
     )
 
 
+class Journal(Table):
+    """The raw frames on disk, from which a run that was killed is recovered."""
+
+    enabled: Flag = Field(default=True, description="Whether frames are journalled before they are decoded.")
+    sync_ms: Whole = Field(
+        default=100,
+        ge=1,
+        le=60_000,
+        description="How often the journal is synced: what the machine's sudden end may cost.",
+    )
+    retention_mb: Whole = Field(
+        default=1_024,
+        ge=1,
+        le=1_048_576,
+        description="How much disk the journal may take; the oldest sessions that are stored go first.",
+    )
+
+
 class Spool(Table):
     """The batches kept on disk while a store does not take them."""
 

@@ -107,3 +107,5 @@ class SupervisorEnded:
     """Empty, or the one line to tell."""
     ledger: Ledger | None
     """None where the supervisor itself failed."""
+    gave_up: bool = False
+    """Records were given up at the drain deadline: the session is left to be recovered."""

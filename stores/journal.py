@@ -146,6 +146,29 @@ class Journal:
         """A session's segments, line by line, oldest first."""
         return sorted(self.session_path(session).glob(f"*{SUFFIX}"))
 
+    def unclean(self, before: int) -> list[int]:
+        """The sessions before one that ended with something left to recover, oldest first."""
+        return [session for session in self.sessions() if session < before and not self.is_clean(session)]
+
+    def trim(self, retention_bytes: int) -> int:
+        """Delete clean sessions, oldest first, while there is too much; give the bytes that are left."""
+        left = self.nbytes
+        for session in self.sessions():
+            if left <= retention_bytes:
+                break
+            if self.is_clean(session):
+                left -= sum(path.stat().st_size for path in self.segments(session))
+                self._delete(session)
+        return left
+
+    def _delete(self, session: int) -> None:
+        """Delete a session; its mark goes last, so that a half-deleted one is still clean."""
+        directory = self.session_path(session)
+        for path in self.segments(session):
+            path.unlink(missing_ok=True)
+        (directory / _CLEAN).unlink(missing_ok=True)
+        directory.rmdir()
+
     @property
     def nbytes(self) -> int:
         """Bytes of all segments."""

@@ -123,6 +123,15 @@ class Spool:
                 raise RetryableStoreError(f"the spool cannot be read: {error}") from error
         return None
 
+    def read_all(self) -> Iterator[Part]:
+        """Give every part that can be read, oldest first; the spool stays as it is."""
+        for entry in self._entries:
+            try:
+                yield _decoded(entry.path.read_bytes())
+            except (OSError, ValueError, pa.ArrowException):
+                # `head` will set it aside, and tell.
+                continue
+
     def pop(self) -> None:
         """Remove the oldest part, durably; IndexError where there is none."""
         self._entries[0].path.unlink(missing_ok=True)

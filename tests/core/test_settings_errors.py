@@ -152,8 +152,8 @@ class TestErrors:
         ]  # fmt: skip
 
     def test_a_table_of_a_later_release_is_unknown(self) -> None:
-        (error,) = refusal("journal.enabled=true")
-        assert error.startswith("journal: unknown key")
+        (error,) = refusal("metrics.enabled=true")
+        assert error.startswith("metrics: unknown key")
 
     @pytest.mark.parametrize("key", ["text", "whole", "real", "flag"])
     def test_no_value_of_another_type_is_taken(self, key: str) -> None:

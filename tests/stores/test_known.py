@@ -1,5 +1,8 @@
 """A repeated replay: rows that the store already has are duplicates, and are not written again."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -44,10 +47,36 @@ def store_of(*filed: Part) -> MemoryStore:
     return store
 
 
+def known_of(store: MemoryStore, *sessions: int, spool: Sequence[Part] = (), own: int = 1) -> KnownOrigins:
+    """Give what is known of sessions in a run of session `own`."""
+    return KnownOrigins(store, spool, sessions, own)
+
+
+def test_what_a_recovered_session_stored_or_spooled_was_never_lost() -> None:
+    """It is left out, and taken back from `recovered`; what is new of that session is written."""
+    stored, spooled, come = parts([2, 3]), parts([4, 5], number=2), parts([2, 3, 4, 5, 6, 7], number=3)
+    known = known_of(store_of(*stored), 1, spool=spooled, own=9)
+    for part in come:
+        mine = replace(part, batch=BatchId(9, 1))
+        fresh, counts = known.divide(mine)
+        wanted = {"ticks": [6], "rejects": [7]}.get(part.table)
+        if wanted is not None:
+            assert fresh.rows["frame"].to_pylist() == wanted
+            assert counts == {("spot", "recovered"): -2 - (part.table == "rejects")}
+
+
+def test_what_was_carried_in_is_not_judged_by_itself() -> None:
+    """A spooled part of the session that is recovered is written, not taken for known."""
+    spooled = parts([4, 5])
+    known = known_of(store_of(), 1, spool=spooled, own=9)
+    for part in spooled:
+        assert known.divide(part) == (part, {})
+
+
 @pytest.mark.slow
 @given(frames, frames)
 def test_exactly_the_rows_that_the_store_has_are_duplicates(had: list[int], come: list[int]) -> None:
-    known = KnownOrigins(store_of(*parts(had)), 1)
+    known = known_of(store_of(*parts(had)), 1)
     divided = {part.table: (part, *known.divide(part)) for part in parts(come, number=2)}
     for table, (part, fresh, counts) in divided.items():
         new = {"ticks": [f for f in come if f not in had and not f % 2],
@@ -64,13 +93,13 @@ def test_exactly_the_rows_that_the_store_has_are_duplicates(had: list[int], come
 
 
 def test_a_frame_of_another_line_is_another_row() -> None:
-    known = KnownOrigins(store_of(*parts([2, 4])), 1)
+    known = known_of(store_of(*parts([2, 4])), 1)
     for part in parts([2, 4], line="spot/1/A", number=2):
         assert known.divide(part) == (part, {})
 
 
 def test_another_session_is_none_of_its_business() -> None:
-    known = KnownOrigins(store_of(*parts([2, 4])), 1)
+    known = known_of(store_of(*parts([2, 4])), 1)
     for part in parts([2, 4], session=2):
         assert known.divide(part) == (part, {})
 
@@ -83,7 +112,7 @@ def test_without_a_session_nothing_is_known_and_the_store_is_not_asked() -> None
             """See stores.store.Store."""
             raise AssertionError("it was asked")
 
-    known = KnownOrigins(Deaf(MemoryTables()), None)
+    known = known_of(Deaf(MemoryTables()))
     for part in parts([2]):
         assert known.divide(part) == (part, {})
 
@@ -91,7 +120,7 @@ def test_without_a_session_nothing_is_known_and_the_store_is_not_asked() -> None
 def test_what_is_written_later_is_not_known() -> None:
     """What this run writes itself is told by batch numbers, not by origins."""
     store = store_of()
-    known = KnownOrigins(store, 1)
+    known = known_of(store, 1)
     for part in parts([2]):
         store.write(part.table, part.rows, part.batch)
         assert known.divide(part) == (part, {})

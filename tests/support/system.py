@@ -109,6 +109,7 @@ class System:
         clock: Any = None,
         tables: MemoryTables | None = None,
         publish_seconds: float = 1.0,
+        check_sessions: tuple[int, ...] = (),
     ) -> None:
         self.world = world
         self.tables = tables or MemoryTables()
@@ -120,7 +121,7 @@ class System:
         blocking = frozenset(feed.name for feed in self.settings.feeds if feed.overload == "block")
         self.assembly = Assembly(self.settings, SESSION, clock or world.clock, blocking, venues, failpoint)
         add_writers(
-            self.assembly, directory, world.random, check_known=False,
+            self.assembly, directory, world.random, check_sessions=check_sessions,
             open_store=lambda terms: MemoryStore(self.tables),
         )  # fmt: skip
         add_monitor(self.assembly, publish_seconds=publish_seconds, symbols_shown=10)

@@ -1,0 +1,55 @@
+"""What is kept of the actors' knowledge between two runs, taken from and put into their slots.
+
+Only while no actor runs: before the supervisor starts, and after everything has drained.
+"""
+
+from collections.abc import Iterator
+
+from actors.assembly import Assembly
+from core.symbol_state import SymbolState
+from stores.checkpoint import Checkpoint, StreamCheckpoint, SymbolCheckpoint
+
+
+def symbols_of(assembly: Assembly) -> Iterator[SymbolCheckpoint]:
+    """Give each symbol's rolling state; one that got no tick keeps what it started with."""
+    for spec in assembly.of_kind("detector"):
+        state = spec.slot.state
+        for (feed, symbol), warm in state.warm.items():
+            if (feed, symbol) not in state.symbols:
+                yield SymbolCheckpoint(feed, symbol, warm.to_bytes())
+        for (feed, symbol), tracked in state.symbols.items():
+            yield SymbolCheckpoint(feed, symbol, tracked.state.to_bytes())
+
+
+def streams_of(assembly: Assembly) -> Iterator[StreamCheckpoint]:
+    """Give what each normalizer remembers."""
+    for spec in assembly.of_kind("normalizer"):
+        feed = spec.arguments["terms"].feed
+        for (symbol, channel), identities, next_ordinal, last_seq in spec.slot.state.memory.export():
+            yield StreamCheckpoint(feed, symbol, channel, identities, next_ordinal, last_seq)
+
+
+def warm(assembly: Assembly, checkpoint: Checkpoint) -> int:
+    """Give the actors what the checkpoint knows; count the symbols that start warm.
+
+    A symbol that is configured no more is left out, and so is a state of another window.
+    """
+    detectors = {
+        (normalizer.arguments["terms"].feed, symbol): address.name
+        for normalizer in assembly.of_kind("normalizer")
+        for symbol, address in normalizer.slot.state.detectors.items()
+    }
+    count = 0
+    for told in checkpoint.symbols:
+        name = detectors.get((told.feed, told.symbol))
+        state = SymbolState.from_bytes(told.state)
+        if name is not None and state.window == assembly.settings.detector.window:
+            assembly.specs[name].slot.state.warm[told.feed, told.symbol] = state
+            count += 1
+    for spec in assembly.of_kind("normalizer"):
+        for stream in checkpoint.streams:
+            if stream.feed == spec.arguments["terms"].feed and stream.symbol in spec.slot.state.detectors:
+                spec.slot.state.memory.restore(
+                    (stream.symbol, stream.channel), stream.identities, stream.next_ordinal, stream.last_seq
+                )
+    return count
