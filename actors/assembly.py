@@ -59,6 +59,7 @@ class Assembly:
             self._budget.hold(self._gates[feed].frames)
         self.supervisor = Address[Any]("supervisor", Mailbox())
         self.monitor = Address[Any]("monitor", Mailbox())
+        self.journal = Address[Any]("journal", Mailbox())
         self.writers: dict[str, Address[Any]] = {}
 
     def block_all(self) -> None:

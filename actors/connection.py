@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, assert_never
 
@@ -36,6 +37,7 @@ from messages.ingestion import (
     VenueAskedToReconnect,
     VenueRefused,
 )
+from messages.journaling import SegmentClosed
 from messages.observation import LineChanged
 from messages.supervision import Drain, Drained
 from stores.journal import LineJournal
@@ -88,6 +90,8 @@ class ConnectionActor(Actor[LineState]):
     ) -> None:
         super().__init__(slot, graves=graves, gates=gates)
         self._journal = journal
+        if journal is not None:
+            journal.closed = self._mark_closed
         self._terms = terms
         self._dialect = dialect
         self._normalizer = normalizer
@@ -305,6 +309,10 @@ class ConnectionActor(Actor[LineState]):
             self._notice("journal", text, told)
             for effect in told.effects:
                 effect()
+
+    def _mark_closed(self, path: Path) -> None:
+        """Follow the frames of a full segment, so that it is known when all of them are stored."""
+        self._normalizer.put(SegmentClosed(self.slot.name, self._terms.feed, path))
 
     # Bytes out
 

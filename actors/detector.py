@@ -16,12 +16,13 @@ from core.recent import TickHistory
 from core.records import REASONS, REJECT, WARN, Gap, ScoredBlock, Scores, TickBlock
 from core.scoring import ScoringRules, SymbolState, initial_state, score
 from core.standing import Standing
+from messages.journaling import SegmentClosed
 from messages.lane import Shed
 from messages.normalization import GapNoted, Ticks
 from messages.signals import RecentTicks, ReportSymbols, Scored, SymbolsReported
 from messages.supervision import Drain, Drained
 
-DetectorMessage = GapNoted | RecentTicks | ReportSymbols | Drain
+DetectorMessage = GapNoted | RecentTicks | ReportSymbols | SegmentClosed | Drain
 SymbolKey = tuple[str, str]
 """Feed and symbol."""
 
@@ -83,6 +84,9 @@ class DetectorActor(Actor[DetectorState]):
                 return self._recent(symbol, n, feed)
             case ReportSymbols(most):
                 self._report(most, tx)
+            case SegmentClosed(_, feed, path, through):
+                for writer in self._writers:
+                    tx.put(writer, SegmentClosed(self.slot.name, feed, path, through))
             case Drain():
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))

@@ -23,12 +23,13 @@ from messages.ingestion import (
     VenueAskedToReconnect,
     VenueRefused,
 )
+from messages.journaling import SegmentClosed
 from messages.lane import Shed
 from messages.normalization import DetectorReady, GapNoted, Refused, Ticks, WantDetector
 from messages.supervision import Drain, Drained
 from venues.dialect import Dialect
 
-NormalizerMessage = FrameRefused | LineReset | DetectorReady | Drain
+NormalizerMessage = FrameRefused | LineReset | DetectorReady | SegmentClosed | Drain
 
 
 @dataclass(slots=True)
@@ -71,6 +72,9 @@ class NormalizerActor(Actor[NormalizerState]):
         detectors = {address.name: address for address in self.slot.state.detectors.values()}
         return (*detectors.values(), *self._writers)
 
+    def _writer_names(self) -> set[str]:
+        return {writer.name for writer in self._writers}
+
     def holds_data(self) -> bool:
         """While the detector of a new symbol is being started."""
         return bool(self.slot.state.waiting)
@@ -92,6 +96,11 @@ class NormalizerActor(Actor[NormalizerState]):
                 self._tell_reset(message, tx)
             case DetectorReady(symbol, address):
                 self._release(symbol, address, tx)
+            case SegmentClosed(_, feed, path):
+                onward = self.onward()
+                through = frozenset({self.slot.name, *(to.name for to in onward)} - self._writer_names())
+                for address in onward:
+                    tx.put(address, SegmentClosed(self.slot.name, feed, path, through))
             case Drain():
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name, MappingProxyType(self.held())))

@@ -6,6 +6,7 @@ from typing import Any
 from actors.address import Address
 from actors.base import Actor
 from actors.slot import Slot, Transaction
+from messages.journaling import SegmentClosed
 from messages.lane import Shed
 from messages.normalization import GapNoted, Ticks
 from messages.persistence import LettersNoted
@@ -43,6 +44,9 @@ class ParkedActor(Actor[Any]):
             case GapNoted(_, gap):
                 for writer in self._writers:
                     tx.put(writer, GapNoted(self.slot.name, gap))
+            case SegmentClosed(_, feed, path, through):
+                for writer in self._writers:
+                    tx.put(writer, SegmentClosed(self.slot.name, feed, path, through))
             case Drain():
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))

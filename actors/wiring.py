@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from actors.address import Address
 from actors.assembly import MB, Assembly
 from actors.connection import ConnectionActor, LineTerms
 from actors.dialer import StartDialer
-from actors.journal import JournalActor
+from actors.journal import JournalActor, JournalState
 from actors.monitor import MonitorActor, MonitorState, Reach
 from actors.normalizer import NormalizerActor, NormalizerState
 from actors.recoverer import RecovererActor
@@ -30,10 +30,9 @@ from core.settings import Feed
 from core.settings import Store as StoreSettings
 from core.topology import FeedPlan, LinePlan, enough_connections, plan_feed
 from messages.journaling import SegmentOpened
-from stores.journal import Journal, LineJournal
+from stores.journal import SEGMENT_BYTES, Journal, LineJournal
 from stores.journal_format import Header
 from stores.journal_replay import read_sessions
-from stores.journal_sync import Syncer
 from stores.registry import StoreTerms, open_writer, store_terms
 from stores.spool import Spool
 from stores.store import Store
@@ -42,6 +41,8 @@ from venues.registry import dialect_class
 
 OpenStore = Callable[[StoreTerms], Store]
 """Gives a store that is not opened yet."""
+SEGMENTS_KEPT: Final = 16
+"""At least so many segments fit into what the journal may take, so that room is made bit by bit."""
 MakeDialer = Callable[[Feed, str], StartDialer]
 """Gives what dials a feed's URL."""
 
@@ -75,7 +76,7 @@ def add_writers(
             open_store=partial(open_store, store_terms(assembly.settings, store)),
             spool=Spool(data_dir / "spool" / store.name, assembly.settings.spool.max_mb * MB),
             sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
-            random=random,
+            random=random, journal=assembly.journal if assembly.settings.journal.enabled else None,
         )  # fmt: skip
 
 
@@ -124,8 +125,9 @@ def add_journal(assembly: Assembly, data_dir: Path) -> Journal | None:
         return None
     journal = Journal(data_dir)
     assembly.add(
-        "journal", assembly.slot("journal", Syncer()), JournalActor, Beyond.ESCALATE,
-        journal=journal, sync_seconds=settings.sync_ms / 1e3, retention_bytes=settings.retention_mb * MB,
+        "journal", assembly.slot("journal", JournalState(), assembly.journal.mailbox), JournalActor,
+        Beyond.ESCALATE, journal=journal, stores=frozenset(assembly.writers),
+        sync_seconds=settings.sync_ms / 1e3, retention_bytes=settings.retention_mb * MB,
     )  # fmt: skip
     return journal
 
@@ -193,6 +195,7 @@ def _line_journal(assembly: Assembly, feed: Feed, line: str, journal: Journal | 
     return LineJournal(
         journal.session_path(assembly.session),
         Header(assembly.session, feed.name, feed.venue, line, 0),
+        segment_bytes=min(SEGMENT_BYTES, assembly.settings.journal.retention_mb * MB // SEGMENTS_KEPT),
         opened=lambda path: syncer.tell(SegmentOpened(path)),
     )
 

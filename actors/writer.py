@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from random import Random
 from types import MappingProxyType
 from typing import Any, assert_never
 
+from actors.address import Address
 from actors.base import Actor
 from actors.slot import Slot, Transaction
 from actors.writer_state import OpenBatch, WriterState
@@ -16,6 +18,7 @@ from core.errors import PermanentStoreError, RetryableStoreError
 from core.ledger import Counts, total
 from core.persisting import Situation, Step, next_step
 from core.records import Gap
+from messages.journaling import SegmentClosed, SegmentSettled
 from messages.lane import Shed
 from messages.normalization import GapNoted, Refused
 from messages.observation import BreakerChanged
@@ -30,7 +33,16 @@ from stores.store import BatchId, Store
 from stores.writing import SPAN, Refusal, write_part
 
 WriterMessage = (
-    GapNoted | AlertsNoted | LettersNoted | Flush | WriteNext | Retry | Maintain | Drain | SpoolRest
+    SegmentClosed
+    | GapNoted
+    | AlertsNoted
+    | LettersNoted
+    | Flush
+    | WriteNext
+    | Retry
+    | Maintain
+    | Drain
+    | SpoolRest
 )
 MAINTAIN_SECONDS = 30.0
 
@@ -60,6 +72,7 @@ class WriterActor(Actor[WriterState]):
         spool: Spool,
         sources: Callable[[], frozenset[str]],
         random: Random,
+        journal: Address[Any] | None = None,
     ) -> None:
         super().__init__(slot, graves=(slot.address,))
         self._terms = terms
@@ -68,6 +81,7 @@ class WriterActor(Actor[WriterState]):
         self._spool = spool
         self._sources = sources
         self._random = random
+        self._journal = journal
 
     def senders(self) -> frozenset[str]:
         """Detectors and normalizers."""
@@ -110,6 +124,8 @@ class WriterActor(Actor[WriterState]):
                 self._collect("alerts", rows, tx)
             case LettersNoted(_, _, rows):
                 self._collect("letters", rows, tx)
+            case SegmentClosed():
+                self._note_segment(message, tx)
             case Flush():
                 tx.do(partial(self.slot.state.advance, due=True))
                 self._schedule(tx)
@@ -166,12 +182,31 @@ class WriterActor(Actor[WriterState]):
             tx.do(partial(self.slot.state.advance, due=True))
             self._schedule(tx)
 
+    def _note_segment(self, closed: SegmentClosed, tx: Transaction) -> None:
+        """Once a segment's rows have come from everybody, it is settled with the batch that is collected."""
+        marks = self.slot.state.marks
+        senders = marks.get(closed.path, frozenset()) | {closed.sender}
+        if closed.through <= senders:
+            tx.do(partial(marks.pop, closed.path, None))
+            self._collect("segments", (closed.path,), tx)
+        else:
+            tx.do(partial(marks.__setitem__, closed.path, senders))
+
+    def _settle(self, segments: Sequence[Path], tx: Transaction) -> None:
+        if self._journal is not None:
+            for path in segments:
+                tx.tell(self._journal, SegmentSettled(path, self._terms.store))
+
     def _seal(self, tx: Transaction) -> None:
         state, terms = self.slot.state, self._terms
         batch = BatchId(terms.session, state.progress.next_batch)
         opened = state.batch
         parts = file_batch(batch, opened.scored, opened.malformed, opened.gaps, opened.alerts, opened.letters)
         tx.do(partial(setattr, state, "batch", OpenBatch()))
+        if not parts:
+            self._settle(opened.segments, tx)
+        settling = tuple(opened.segments) if parts else ()
+        tx.do(partial(state.advance, settling=settling))
         tx.do(partial(state.advance, sealed=parts, next_batch=batch.number + SPAN, due=False, unsure=False))
         tx.cancel_timer("flush")
         self._schedule(tx, anew=True)
@@ -224,6 +259,8 @@ class WriterActor(Actor[WriterState]):
             self._pop_spool(part, tx)
         else:
             tx.do(partial(self.slot.state.advance, sealed=progress.sealed[1:], unsure=False))
+            if len(progress.sealed) == 1:
+                self._settle(progress.settling, tx)
         self._schedule(tx, anew=True, behind_data=spooled)
 
     def _bury_refused(self, table: str, refused: tuple[Refusal, ...], tx: Transaction) -> None:
@@ -280,6 +317,7 @@ class WriterActor(Actor[WriterState]):
     def _put_into_spool(self, parts: tuple[Part, ...], tx: Transaction) -> None:
         for part in parts:
             self._spool_part(part, tx)
+        self._settle(self.slot.state.progress.settling, tx)
         tx.do(partial(self.slot.state.advance, sealed=(), unsure=False))
         self._tell_spool(tx)
         self._schedule(tx, anew=True)

@@ -1,6 +1,7 @@
 """What a writer holds between messages."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from core.breaker import Breaker
 from core.ledger import Counts, add
@@ -18,6 +19,8 @@ class OpenBatch:
     gaps: list[Gap] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    segments: list[Path] = field(default_factory=list)
+    """Segments of the journal whose rows are all in this batch or in an earlier one."""
     rows: int = 0
 
     def grow(self, rows: int) -> None:
@@ -41,6 +44,8 @@ class Progress:
     breaker: Breaker
     sealed: tuple[Part, ...] = ()
     """The batch being written, a part a table."""
+    settling: tuple[Path, ...] = ()
+    """Segments of the journal that are settled once the sealed batch is."""
     next_batch: int = 0
     unsure: bool = False
     """The first sealed part was tried, and it is not known whether it was committed."""
@@ -64,6 +69,8 @@ class WriterState:
     batch: OpenBatch = field(default_factory=OpenBatch)
     known: KnownOrigins | None = None
     """What the store had of this session at the start; None until it was asked."""
+    marks: dict[Path, frozenset[str]] = field(default_factory=dict)
+    """Who has said of which segment that its rows are here."""
     carried_in: bool = False
     """The rows that the spool held at the start have been counted."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from messages.ingestion import FrameRefused, Frames, LineReset
+from messages.lane import Unshed
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +12,27 @@ class SegmentOpened:
     """From a connection to the journal's actor: a new segment is written to; sync it from now on."""
 
     path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentClosed(Unshed):
+    """From a connection to its normalizer, behind all frames of a segment, and on from there to the detectors
+    and the writers, as their data goes: whoever has it from everybody has all rows of the segment.
+    """
+
+    sender: str
+    feed: str
+    path: Path
+    through: frozenset[str] = frozenset()
+    """Names of the actors from which a writer gets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSettled:
+    """From a writer to the journal's actor: the store or its spool has all rows of the segment."""
+
+    path: Path
+    store: str
 
 
 @dataclass(frozen=True, slots=True)

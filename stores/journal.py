@@ -11,7 +11,7 @@ machine's end may cost is what was not synced.
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -36,13 +36,16 @@ class LineJournal:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         opened: Callable[[Path], None] = lambda path: None,
+        closed: Callable[[Path], None] = lambda path: None,
         write: Write = os.write,
     ) -> None:
-        """`directory` is the session's; `opened` hears of every new segment."""
+        """`directory` is the session's; `opened` hears of a new segment, `closed` of a full one."""
         self._directory = directory
         self._header = header
         self._segment_bytes = segment_bytes
         self._opened = opened
+        self.closed = closed
+        self._path: Path | None = None
         self._write = write
         self._file: int | None = None
         self._good = 0
@@ -78,6 +81,9 @@ class LineJournal:
         header, self._header = self._header, replace(self._header, number=self._header.number + 1)
         self._put(encode_header(header))
         self._opened(path)
+        before, self._path = self._path, path
+        if before is not None:
+            self.closed(before)
 
     def _put(self, content: bytes) -> None:
         assert self._file is not None
@@ -150,8 +156,11 @@ class Journal:
         """The sessions before one that ended with something left to recover, oldest first."""
         return [session for session in self.sessions() if session < before and not self.is_clean(session)]
 
-    def trim(self, retention_bytes: int) -> int:
-        """Delete clean sessions, oldest first, while there is too much; give the bytes that are left."""
+    def trim(self, retention_bytes: int, settled: Iterable[Path] = ()) -> int:
+        """Delete while there is too much: clean sessions, oldest first, then settled segments, in order.
+
+        Gives the bytes that are left.
+        """
         left = self.nbytes
         for session in self.sessions():
             if left <= retention_bytes:
@@ -159,6 +168,12 @@ class Journal:
             if self.is_clean(session):
                 left -= sum(path.stat().st_size for path in self.segments(session))
                 self._delete(session)
+        for path in settled:
+            if left <= retention_bytes:
+                break
+            if path.exists():
+                left -= path.stat().st_size
+                path.unlink()
         return left
 
     def _delete(self, session: int) -> None:

@@ -15,7 +15,7 @@ from actors.slot import Failpoint, Slot
 from actors.supervisor import SupervisorActor
 from actors.supervisor_state import SupervisorState
 from actors.transport import Ended
-from actors.wiring import add_feed, add_monitor, add_writers
+from actors.wiring import add_feed, add_journal, add_monitor, add_recovery, add_writers
 from core import frames
 from core.ledger import Ledger
 from core.settings import Feed, Settings
@@ -110,6 +110,8 @@ class System:
         tables: MemoryTables | None = None,
         publish_seconds: float = 1.0,
         check_sessions: tuple[int, ...] = (),
+        journalled: bool = False,
+        session: int = SESSION,
     ) -> None:
         self.world = world
         self.tables = tables or MemoryTables()
@@ -119,14 +121,17 @@ class System:
         self.settings = settings_for(directory, overrides)
         venues = {feed.name: feed.venue for feed in self.settings.feeds}
         blocking = frozenset(feed.name for feed in self.settings.feeds if feed.overload == "block")
-        self.assembly = Assembly(self.settings, SESSION, clock or world.clock, blocking, venues, failpoint)
+        self.assembly = Assembly(self.settings, session, clock or world.clock, blocking, venues, failpoint)
         add_writers(
             self.assembly, directory, world.random, check_sessions=check_sessions,
             open_store=lambda terms: MemoryStore(self.tables),
         )  # fmt: skip
         add_monitor(self.assembly, publish_seconds=publish_seconds, symbols_shown=10)
+        journal = add_journal(self.assembly, directory) if journalled else None
         for feed in self.settings.feeds:
-            add_feed(self.assembly, feed, "ws://scripted", self._make_dialer, world.random)
+            add_feed(self.assembly, feed, "ws://scripted", self._make_dialer, world.random, journal)
+        if journal is not None and check_sessions:
+            add_recovery(self.assembly, journal, check_sessions)
         self.slot: Slot[SupervisorState] = Slot(
             "supervisor", SupervisorState(), self.assembly.supervisor.mailbox, self.assembly.clock,
             monitor=self.assembly.monitor,
