@@ -269,10 +269,8 @@ class SupervisorActor(Actor[SupervisorState]):
             self._end(tx)
             return
         state.overdue = True
-        upstream = self._children("connection", "replayer", "normalizer", "detector", "monitor")
-        self._settle(*(child for child in upstream if child.state != "drained"))
-        # Everything else is drained if it is a webhook that was waited for: its receiver hangs.
-        self._settle(*(child for child in self._children("webhook") if child.spec.name in state.waiting))
+        others = self._children("connection", "replayer", "normalizer", "detector", "monitor", "webhook")
+        self._settle(*(child for child in others if child.state != "drained"))
         state.stage, state.waiting = len(DRAIN_STAGES) - 3, set()
         for child in self._children("writer"):
             if child.state not in ("drained", "failed"):

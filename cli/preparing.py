@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ def prepare_kernels(data_dir: Path) -> None:
 
 def check_stores(settings: Settings) -> None:
     """Refuse to start on tables of a newer version; a store that is down is the writer's business."""
+    # A library that waits for an answer does not let Python raise KeyboardInterrupt.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     for settings_of_store in settings.stores:
         store = open_writer(store_terms(settings, settings_of_store))
         try:
@@ -53,6 +56,7 @@ def check_stores(settings: Settings) -> None:
             log.warning("%s cannot be reached yet: %s", settings_of_store.name, error)
         finally:
             store.close()
+    signal.signal(signal.SIGINT, before)
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:

@@ -1,10 +1,11 @@
 """The lake: Delta tables of Parquet files, written here and readable by anybody at any time."""
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from stores.lake_table import LakeTable
 from stores.lake_upkeep import Upkeep, compact, shorten_log, vacuum
 from stores.schema import TABLES, check_rows
 from stores.store import BatchId, pack_origins
+
+_COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
+"""delta-rs colours its errors, terminal or not."""
 
 
 class LakeWriter:
@@ -121,4 +125,4 @@ def _errors(doing: str) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(_COLOUR.sub("", str(error)).split())

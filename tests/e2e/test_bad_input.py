@@ -28,7 +28,7 @@ def check_told(ended: Ended, status: int, *words: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["run", "check", "replay", "query", "status"])
+@pytest.mark.parametrize("command", ["run", "check", "query"])
 def test_everything_that_is_wrong_with_a_configuration_is_told_at_once(
     tapeline: Tapeline, command: str
 ) -> None:
@@ -39,7 +39,7 @@ def test_everything_that_is_wrong_with_a_configuration_is_told_at_once(
         "[monitor]\nport = 70000\n"
         "[supervison]\ndrain_seconds = 1\n"
     )
-    words = {"replay": ["none.jsonl"], "query": ["ticks"]}.get(command, [])
+    words = ["ticks"] if command == "query" else []
 
     ended = tapeline.call(command, *words, "--config", config, "--set", "writer.batch_rows=0", bare=True)
 
@@ -67,22 +67,14 @@ def test_everything_that_is_wrong_with_a_configuration_is_told_at_once(
         (["run", "--durtion", "3s"], ['did you mean "--duration"?']),
         (["run", "--duration", "soon"], ['"soon" is not a duration', "30s"]),
         (["run", "--set", "detector.window"], ["table.key=value"]),
-        (["run", "--set", "detector.windw=3"], ["detector.windw", 'did you mean "window"?']),
         (["run", "--set", "detector.window=many"], ["must be an integer", '"many"']),
-        (["run", "--set", "feeds.7.url=ws://127.0.0.1:1"], ["feeds"]),
         (["check", "--config", "none.toml"], ['"none.toml"', "No such file"]),
-        (["run", "--config", "."], ["cannot be read"]),
         (["replay"], ["FILE", "--help"]),
         (["replay", "none.jsonl"], ["none.jsonl", "No such file"]),
-        (["replay", "."], ["cannot be read", "directory"]),
-        (["replay", "x", "--speed", "0"], ['"max" or a number above 0']),
         (["query", "tics"], ['did you mean "ticks"?']),
         (["query", "ticks", "--start", "yesterday"], ["--start", '"yesterday" is not a time', "2026-01-15"]),
         (["query", "bars", "--interval", "long"], ["--interval", '"long" is not a duration', "30s"]),
-        (["query", "ticks", "--interval", "1m"], ["--interval", "ticks have none"]),
         (["query", "ticks", "--store", "influx"], ["--store", '"influx"', "known are lake"]),
-        (["query", "ticks", "--format", "xml"], ["--format", "csv"]),
-        (["query", "ticks", "--limit", "some"], ["--limit", "whole number"]),
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -103,9 +95,7 @@ def noise(length: int) -> bytes:
     [
         ("noise.jsonl", noise(3000), ["line 1"]),
         ("noise.jsonl.gz", noise(3000), ["compressed"]),
-        ("noise.jsonl.zst", noise(3000), ["compressed"]),
         ("packed.jsonl.gz", gzip.compress(b"no json\n"), ["line 1"]),
-        ("list.jsonl", b"[1]\n", ["line 1"]),
         ("late.jsonl", b'{"ts_recv_ns":1,"venue":"demo","dir":"recv","data":"{}"}\n{"a":1}\n', ["line 2"]),
         ("kraken.jsonl", b'{"ts_recv_ns":1,"venue":"kraken","dir":"recv","data":"{}"}\n',
          ["kraken", "known venues are", "coinbase"]),

@@ -76,31 +76,24 @@ def test_others_read_and_ask_while_it_runs(tapeline: Tapeline) -> None:
 
 
 @pytest.mark.slow
-@SIGNALS
-def test_a_signal_drains_and_shows_the_ledger(tapeline: Tapeline, number: signal.Signals) -> None:
-    with collecting(tapeline) as program:
-        children = program.children()
-        assert len(children) == 1
-        program.send(number)
-        ended = tapeline.ended(program)
-
-    assert ended.status == 0, ended
-    assert ended.stdout.startswith("Ledger: BALANCED\n")
-    assert f"draining: stopped by {number.name}" in ended.stderr
-    check_nothing_left(tapeline, children)
-    assert not (tapeline.data_dir / "monitor.json").exists()
-
-
-@pytest.mark.slow
-def test_a_run_goes_on_where_the_last_one_ended(tapeline: Tapeline) -> None:
+def test_a_signal_drains_shows_the_ledger_and_the_next_run_goes_on_from_there(tapeline: Tapeline) -> None:
     stored = []
-    for _ in range(2):
-        with collecting(tapeline, "--json") as program:
-            program.send(signal.SIGTERM)
-            stored.append(check_end(tapeline.ended(program))["total"]["stored"])
-    rows = tapeline.query("ticks")
-    assert len(rows) == sum(stored)
-    assert {row["session"] for row in rows} == {"1", "2"}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with collecting(tapeline) as program:
+            children = program.children()
+            assert len(children) == 1
+            program.send(number)
+            ended = tapeline.ended(program)
+        assert ended.status == 0, ended
+        assert ended.stdout.startswith("Ledger: BALANCED\n")
+        assert f"draining: stopped by {number.name}" in ended.stderr
+        check_nothing_left(tapeline, children)
+        assert not (tapeline.data_dir / "monitor.json").exists()
+        told = re.search(r"^stored +([0-9,]+)$", ended.stdout, re.MULTILINE)
+        assert told is not None, ended
+        stored.append(int(told[1].replace(",", "")))
+    sessions = Counter(row["session"] for row in tapeline.query("ticks"))
+    assert sessions == {"1": stored[0], "2": stored[1]}
 
 
 def spawned(tapeline: Tapeline, program: Program) -> bool:
@@ -135,7 +128,7 @@ MOMENTS = (spawned, locked, store_made, exchange_started, monitor_told, started)
     ("number", "moment"),
     [
         *((signal.SIGTERM, moment) for moment in MOMENTS),
-        *((signal.SIGINT, moment) for moment in (spawned, store_made, started)),
+        *((signal.SIGINT, moment) for moment in (spawned, exchange_started, started)),
     ],
     ids=lambda value: value.name if isinstance(value, signal.Signals) else value.__name__,
 )
@@ -211,3 +204,28 @@ def test_a_terminal_shows_the_live_table_and_ctrl_c_ends_with_the_ledger(tapelin
     assert re.search(r"received +[1-9]", after), terminal.shown[-4000:]
     assert "Traceback" not in terminal.shown
     check_nothing_left(tapeline, children)
+
+
+@pytest.mark.slow
+@SIGNALS
+def test_a_signal_ends_a_start_that_waits_for_a_store(tapeline: Tapeline, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        options = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+        table = ", ".join(f'{name} = "{value}"' for name, value in options.items())
+        config = tapeline.config(
+            f'[[stores]]\nname = "far"\npath = "s3://bucket/lake"\nstorage_options = {{ {table} }}\n'
+        )
+        with tapeline.start("run", "--json", "--config", config) as program:
+            silent.settimeout(40)
+            accepted, _ = silent.accept()
+            with accepted:
+                program.send(number)
+                ended = tapeline.ended(program)
+    assert ended.status in (-number, 130), ended
+    check_nothing_left(tapeline, [])
