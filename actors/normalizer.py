@@ -43,6 +43,14 @@ class NormalizerState:
     waiting: dict[str, list[Any]] = field(default_factory=dict)
     """Messages for symbols whose detector was asked for; replay only."""
 
+    def held(self) -> Counts:
+        """Count the records of those, by feed."""
+        counts: Counts = {}
+        for messages in self.waiting.values():
+            for message in messages:
+                add(counts, message.feed, "in_flight", message.records)
+        return counts
+
 
 class NormalizerActor(Actor[NormalizerState]):
     """Turns frames into blocks for the detectors, and what is no tick into rows for the writers."""
@@ -81,11 +89,7 @@ class NormalizerActor(Actor[NormalizerState]):
 
     def held(self) -> Counts:
         """Ticks for detectors that are being started."""
-        counts: Counts = {}
-        for messages in self.slot.state.waiting.values():
-            for message in messages:
-                add(counts, message.feed, "in_flight", message.records)
-        return counts
+        return self.slot.state.held()
 
     def receive(self, message: NormalizerMessage, tx: Transaction) -> None:
         """Handle what is not frames."""

@@ -13,7 +13,7 @@ from actors.base import Actor
 from actors.launching import DRAIN_STAGES, RECOVERY, STAGES, Launcher
 from actors.parked import ParkedActor
 from actors.slot import Slot, Transaction
-from actors.supervisor_state import Child, SupervisorState, begun
+from actors.supervisor_state import Child, Holding, SupervisorState, begun
 from core.ledger import Counts, FrozenCounts, Ledger, add, total
 from core.restart import Beyond, GiveUp, Intensity, Restart
 from messages.normalization import DetectorReady, WantDetector
@@ -284,7 +284,8 @@ class SupervisorActor(Actor[SupervisorState]):
             slot = child.spec.slot
             slot.incarnation += 1
             slot.mailbox.notify()
-            counts = total([slot.mailbox.in_flight(), begun(slot.current)])
+            held = slot.state.held() if isinstance(slot.state, Holding) else {}
+            counts = total([slot.mailbox.in_flight(), begun(slot.current), held])
             for (feed, name), n in counts.items():
                 frames = name == "in_flight_frames"
                 add(slot.counts, feed, "shed_frames" if frames else "shed.drain_deadline", n)

@@ -1,7 +1,7 @@
 """What the supervisor knows of its children."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from actors.launching import ChildSpec
 from core.ledger import Counts, FrozenCounts, total
@@ -40,6 +40,14 @@ class SupervisorState:
     """Records that were given up at the drain deadline."""
     held: dict[str, FrozenCounts] = field(default_factory=dict)
     ended: bool = False
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """The state of an actor that keeps records between messages."""
+
+    def held(self) -> Counts:
+        """Count them, by feed."""
 
 
 def begun(current: Any) -> Counts:

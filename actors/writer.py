@@ -89,8 +89,7 @@ class WriterActor(Actor[WriterState]):
 
     def held(self) -> Counts:
         """Rows that are collected or being written."""
-        state = self.slot.state
-        return total([state.batch.held(), *(counted(part, "in_flight") for part in state.progress.sealed)])
+        return self.slot.state.held()
 
     def started(self, tx: Transaction) -> None:
         """Count what the spool brought along; go on with what a predecessor left."""

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from core.breaker import Breaker
-from core.ledger import Counts, add
+from core.ledger import Counts, add, total
 from core.records import Alert, DeadLetter, Gap, Malformed, ScoredBlock
+from stores.filing import counted
 from stores.known import KnownOrigins
 from stores.parts import Part
 
@@ -73,6 +74,10 @@ class WriterState:
     """Who has said of which segment that its rows are here."""
     carried_in: bool = False
     """The rows that the spool held at the start have been counted."""
+
+    def held(self) -> Counts:
+        """Count the records that are collected or being written, by feed."""
+        return total([self.batch.held(), *(counted(part, "in_flight") for part in self.progress.sealed)])
 
     def advance(self, **changes: object) -> None:
         """Replace fields of the progress."""

@@ -169,6 +169,19 @@ def test_the_drain_deadline_gives_up_what_a_hung_actor_has(
     assert account["reasons"].get("drain_deadline", 0) + account["frames"]["shed_frames"] == 29
 
 
+def test_what_a_hung_writer_has_collected_is_given_up_too(tmp_path: Path, make_world: MakeWorld) -> None:
+    """Rows in its open batch are as unscored as those in its mailbox: the ledger balances."""
+    overrides = ["supervision.drain_seconds=2", "stores.0.batch_rows=1000", "stores.0.flush_ms=60000"]
+    system = System(make_world(8), tmp_path, overrides)
+    system.begin()
+    system.line.say(*(trade("A", 100.0, i) for i in range(1, 30)))
+    system.world.run(system.quiet)
+    system.world.frozen.add("writer/s")
+    ledger = system.drain()
+    assert ledger.balanced
+    assert ledger.as_json()["reasons"] == {"drain_deadline": 29}
+
+
 def test_a_second_stop_does_not_wait_for_the_deadline(tmp_path: Path, make_world: MakeWorld) -> None:
     """What is scored goes to the spool, what is not is shed, at once."""
     system = System(make_world(7), tmp_path)
