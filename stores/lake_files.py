@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.fs as pa_fs
@@ -18,12 +18,17 @@ from deltalake.fs import DeltaStorageHandler
 
 from stores.spool import sync_directory
 
+PATIENCE: Final = {"connect_timeout": "5s", "timeout": "10s", "max_retries": "2", "retry_timeout": "20s"}
+"""How long an object store is waited for: by itself delta-rs goes on for minutes, and neither a start nor a
+batch should. The same keys in the configuration's `storage_options` count for more.
+"""
+
 
 class LakeFiles:
     """The directory of one table, local or in an object store."""
 
     def __init__(self, root: str, table: str, storage_options: Mapping[str, str]) -> None:
-        self.storage_options = dict(storage_options)
+        self.storage_options = {**PATIENCE, **storage_options} if "://" in root else dict(storage_options)
         self._local = None if "://" in root else Path(root).resolve() / table
         self.uri = str(self._local) if self._local else f"{root.rstrip('/')}/{table}"
 

@@ -3,6 +3,7 @@
 import datetime
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -334,3 +335,20 @@ def test_a_row_goes_to_the_date_of_its_time() -> None:
     }
     for table in TABLES:
         assert by_date(table, empty(table)) == []
+
+
+@pytest.mark.slow
+def test_an_object_store_that_never_answers_is_given_up_soon() -> None:
+    """It listens and says nothing: the writer hears of it as of any failure, and goes on."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        options = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "key",
+            "AWS_REGION": "nowhere",
+            "timeout": "1s",
+            "max_retries": "1",
+        }
+        with pytest.raises(RetryableStoreError):
+            LakeWriter("s3://bucket/lake", options).open()
