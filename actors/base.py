@@ -24,6 +24,10 @@ class Injected(Exception):
     """A fault that was asked for."""
 
 
+class Replaced(Exception):
+    """This incarnation was replaced while it worked off what its predecessor had left."""
+
+
 class Killed(Exception):
     """Stands for a SystemExit or the like in a handler, which Pykka would take for the end of all actors."""
 
@@ -49,7 +53,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         super().__init__()
         self.slot = slot
         self.graves = tuple(graves)
-        slot.incarnation += 1
+        slot.fence()
         self.incarnation = slot.incarnation
         # Pykka made a queue of its own and a reference to it; ours is the view of the slot's mailbox.
         self.port = self.port_class(slot, gates, self.holds_data)
@@ -94,12 +98,12 @@ class Actor(pykka.ThreadingActor, Generic[S]):
     def on_start(self) -> None:
         """Begin, and tell the supervisor; a failure here calls no hook of Pykka's, so it is told here."""
         try:
+            self.slot.finish(self.incarnation)
             tx = Transaction(self.slot)
             self.started(tx)
             if self.slot.supervisor is not None:
                 tx.tell(self.slot.supervisor, Started(self.slot.name, self.incarnation))
-            for effect in tx.effects:
-                effect()
+            self.slot.commit(tx, by=self.incarnation)
         except Exception as error:
             self.on_failure(type(error), error, error.__traceback__)
             raise
@@ -127,8 +131,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
     def _handle(self, message: Any) -> Any:
         tx = Transaction(self.slot)
         answer = self._dispatch(message, tx)
-        if self.incarnation == self.slot.incarnation:
-            self.slot.commit(tx, self._done)
+        self.slot.commit(tx, self._done, by=self.incarnation)
         return answer
 
     def _done(self) -> None:
@@ -158,8 +161,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
     def _resume(self) -> None:
         """Finish what was decided; else try again what was begun, piece by piece."""
         slot = self.slot
-        if slot.redo:
-            slot.finish()
+        slot.finish(self.incarnation)
         if slot.current is None:
             return
         if not isinstance(slot.current, Salvage):
@@ -180,7 +182,8 @@ class Actor(pykka.ThreadingActor, Generic[S]):
             tx = Transaction(slot)
             if not self.bury(units[0], error, tx):
                 raise
-        slot.commit(tx, lambda: setattr(slot, "current", rest))
+        if not slot.commit(tx, lambda: setattr(slot, "current", rest), by=self.incarnation):
+            raise Replaced(slot.name)
 
     def bury(self, unit: Any, error: Exception, tx: Transaction) -> bool:
         """Make dead letters of a record that kills its handler; False: it is no record."""

@@ -146,23 +146,28 @@ class Mailbox:
 
     def in_flight(self) -> Counts:
         """Count the records and frames that wait, by feed."""
-        counts: Counts = {}
         with self._condition:
-            for entry in self._data:
-                if entry.message is not None:
-                    add(counts, entry.message.feed, "in_flight", entry.message.records)
-                    add(counts, entry.message.feed, "in_flight_frames", entry.message.frames)
-        return counts
+            return self._count()
 
-    def clear(self) -> None:
-        """Forget everything that waits."""
+    def empty_out(self) -> Counts:
+        """Forget everything that waits, and count it: one step, so that nothing comes in between."""
         with self._condition:
+            counts = self._count()
             self._control.clear()
             for entry in self._data:
                 if entry.key is not None and entry.message is not None:
                     self._discharge(entry)
             self._data.clear()
             self._empty_places = 0
+        return counts
+
+    def _count(self) -> Counts:
+        counts: Counts = {}
+        for entry in self._data:
+            if entry.message is not None:
+                add(counts, entry.message.feed, "in_flight", entry.message.records)
+                add(counts, entry.message.feed, "in_flight_frames", entry.message.frames)
+        return counts
 
     def _tell_listener(self) -> None:
         listener = self._listener

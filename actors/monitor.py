@@ -10,7 +10,7 @@ from typing import Any, assert_never
 from actors.address import Address
 from actors.base import Actor
 from actors.slot import Slot, Transaction
-from core.alerting import Place, Window, decide
+from core.alerting import Place, Window, decide, last_word
 from core.ledger import FrozenCounts
 from core.overview import cut_ledger, symbol_row
 from core.records import Alert
@@ -26,13 +26,14 @@ from messages.observation import (
     Posted,
     PublishTick,
     TakeCut,
+    TellLastWords,
 )
 from messages.persistence import AlertsNoted
 from messages.signals import ReportSymbols, SymbolsReported
 from messages.supervision import Drain, Drained
 
 MonitorMessage = (
-    Noticed | LineChanged | BreakerChanged | ChildChanged | CutTaken | PublishTick | GetStatus
+    Noticed | LineChanged | BreakerChanged | ChildChanged | CutTaken | PublishTick | TellLastWords | GetStatus
     | SymbolsReported | Posted | Drain
 )  # fmt: skip
 RECENT_ALERTS = 50
@@ -101,7 +102,8 @@ class MonitorActor(Actor[MonitorState]):
         self._level = level
 
     def started(self, tx: Transaction) -> None:
-        """Begin to publish, if anybody is to see it."""
+        """Begin to publish, if anybody is to see it, and to look for what was kept back."""
+        tx.start_timer("last words", self._every_ns / 1e9, TellLastWords())
         if self._publish_seconds is not None:
             tx.start_timer("publish", self._publish_seconds, PublishTick())
 
@@ -121,6 +123,9 @@ class MonitorActor(Actor[MonitorState]):
                 self._take_report(message, tx)
             case PublishTick():
                 self._publish(tx)
+            case TellLastWords():
+                tx.start_timer("last words", self._every_ns / 1e9, TellLastWords())
+                self._tell_last_words(self._every_ns, tx)
             case SymbolsReported(_, symbols):
                 for feed, symbol, standing in symbols:
                     self._take_standing((feed, symbol), standing, tx)
@@ -129,7 +134,8 @@ class MonitorActor(Actor[MonitorState]):
             case GetStatus():
                 return self._status()
             case Drain():
-                self._post(state.unposted, tx, idle=True)
+                self._tell_last_words(0, tx)
+                tx.do(self._post_rest)
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))
             case _:
@@ -149,12 +155,37 @@ class MonitorActor(Actor[MonitorState]):
             noticed.ts_ns, noticed.kind, noticed.feed, noticed.symbol, noticed.actor, noticed.text,
             decision.held_back,
         )  # fmt: skip
-        tx.do(partial(state.alerts.append, alert))
-        tx.do(partial(self._log, alert))
+        self._send((alert,), tx)
+
+    def _tell_last_words(self, every_ns: int, tx: Transaction) -> None:
+        """Tell how many were kept back of each place that has fallen silent."""
+        now_ns, windows = self.slot.clock.time_ns(), self.slot.state.windows
+        alerts = []
+        for (kind, feed, symbol), window in windows.items():
+            word = last_word(window, now_ns, every_ns)
+            if word is not None:
+                tx.do(partial(windows.__setitem__, (kind, feed, symbol), word.window))
+                text = f"{word.held_back} more of the kind {kind} were kept back"
+                alerts.append(Alert(now_ns, kind, feed, symbol, self.slot.name, text, word.held_back))
+        self._send(tuple(alerts), tx)
+
+    def _send(self, alerts: tuple[Alert, ...], tx: Transaction) -> None:
+        if not alerts:
+            return
+        state = self.slot.state
+        tx.do(partial(state.alerts.extend, alerts))
+        tx.do(partial(self._log, alerts))
         for writer in self._reach.writers.values():
-            tx.put(writer, AlertsNoted(self.slot.name, (alert,)))
+            tx.put(writer, AlertsNoted(self.slot.name, alerts))
         if self._reach.webhook is not None:
-            self._post((*state.unposted, alert)[-UNPOSTED_ALERTS:], tx)
+            self._post((*state.unposted, *alerts)[-UNPOSTED_ALERTS:], tx)
+
+    def _post_rest(self) -> None:
+        """Post what waits though a post may be under way: the webhook drains last, and posts in turn."""
+        state = self.slot.state
+        if self._reach.webhook is not None and state.unposted:
+            self._reach.webhook.tell(Post(state.unposted))
+            state.unposted = ()
 
     def _post(self, unposted: tuple[Alert, ...], tx: Transaction, *, idle: bool = False) -> None:
         """Post all that waits, one post at a time, so that a slow receiver makes nothing grow."""
@@ -172,10 +203,14 @@ class MonitorActor(Actor[MonitorState]):
         tx.do(partial(setattr, self.slot.state, "posting", False))
         self._post(self.slot.state.unposted, tx, idle=True)
 
-    def _log(self, alert: Alert) -> None:
-        more = f" (and {alert.held_back} more like it)" if alert.held_back else ""
-        place = f"{alert.feed}: " if alert.feed else ""
-        log.log(self._level, "%s: %s%s%s", alert.kind, place, alert.text, more)
+    def _log(self, alerts: tuple[Alert, ...]) -> None:
+        for alert in alerts:
+            told = alert.held_back and alert.actor != self.slot.name
+            more = f" (after {alert.held_back} that were kept back)" if told else ""
+            place = f"{alert.feed}: " if alert.feed else ""
+            if alert.symbol and alert.symbol not in alert.text:
+                place += f"{alert.symbol}: "
+            log.log(self._level, "%s: %s%s%s", alert.kind, place, alert.text, more)
 
     # The operator's view
 

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import Any, Generic, TypeVar
+from threading import Lock
+from typing import Any, Final, Generic, TypeVar
 
 from actors.address import Address
 from actors.clock import Clock
@@ -21,6 +22,8 @@ from core.ledger import Counts, add
 
 S = TypeVar("S")
 Effect = Callable[[], object]
+FENCE_SECONDS: Final = 1.0
+"""Commits are short: they put messages and set values."""
 Failpoint = Callable[[str, str], None]
 """Called with the slot's name and the stage (`before`, `effect`, `after`); may raise, in tests."""
 
@@ -98,6 +101,9 @@ class Slot(Generic[S]):
         self.incarnation = 0
         self.current: Any = None
         self.redo: deque[Effect] = deque()
+        # Part of the mailbox's hand-over: whoever replaces an incarnation waits while that one commits, so
+        # that a message is either carried out to its end or not at all.
+        self._committing = Lock()
         self.cut: Cut | None = None
 
     @property
@@ -105,15 +111,36 @@ class Slot(Generic[S]):
         """Where to reach whoever is in this slot."""
         return Address(self.name, self.mailbox)
 
-    def commit(self, transaction: Transaction, *last: Effect) -> None:
-        """Carry out a transaction; `last` is done with it."""
-        self._reach("before")
-        self.redo.extend(transaction.effects)
-        self.redo.extend(last)
-        self.finish()
+    def commit(self, transaction: Transaction, *last: Effect, by: int | None = None) -> bool:
+        """Carry out a transaction; `last` is done with it. False: incarnation `by` was replaced meanwhile."""
+        with self._committing:
+            if by is not None and by != self.incarnation:
+                return False
+            self._reach("before")
+            self.redo.extend(transaction.effects)
+            self.redo.extend(last)
+            self._carry_out()
+        return True
 
-    def finish(self) -> None:
-        """Carry out what is left of a transaction that was decided."""
+    def finish(self, by: int | None = None) -> None:
+        """Carry out what is left of a transaction that was decided, unless `by` was replaced meanwhile."""
+        with self._committing:
+            if by is None or by == self.incarnation:
+                self._carry_out()
+
+    def fence(self, patience_seconds: float = FENCE_SECONDS) -> bool:
+        """Begin a new incarnation: whatever the old one still says is dropped.
+
+        A commit under way is waited for; False where it does not end in time, and then it may still count.
+        """
+        ended = self._committing.acquire(timeout=patience_seconds)
+        self.incarnation += 1
+        if ended:
+            self._committing.release()
+        self.mailbox.notify()
+        return ended
+
+    def _carry_out(self) -> None:
         redo = self.redo
         while redo:
             self._reach("effect")

@@ -279,20 +279,23 @@ class SupervisorActor(Actor[SupervisorState]):
         self._next_drain_stage(tx)
 
     def _settle(self, *children: Child) -> None:
-        """Fence children that did not drain, and count what they still had as shed."""
+        """Fence children that did not drain, and count what they still had as shed.
+
+        All are fenced before any is counted, so that none of them puts anything to another any more.
+        """
+        for child in children:
+            if not child.spec.slot.fence():
+                log.error("%s hangs while it commits: what it was at may be counted twice", child.spec.name)
         for child in children:
             slot = child.spec.slot
-            slot.incarnation += 1
-            slot.mailbox.notify()
+            slot.finish()
             held = slot.state.held() if isinstance(slot.state, Holding) else {}
-            counts = total([slot.mailbox.in_flight(), begun(slot.current), held])
-            for (feed, name), n in counts.items():
+            for (feed, name), n in total([slot.mailbox.empty_out(), begun(slot.current), held]).items():
                 frames = name == "in_flight_frames"
                 add(slot.counts, feed, "shed_frames" if frames else "shed.drain_deadline", n)
                 if n:
                     what = "frames" if frames else "records"
                     log.warning("%s: %d %s were given up at the drain deadline", child.spec.name, n, what)
-            slot.mailbox.clear()
             child.state = "drained"
 
     def _end(self, tx: Transaction) -> None:

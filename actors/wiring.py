@@ -76,7 +76,8 @@ def add_writers(
             open_store=partial(open_store, store_terms(assembly.settings, store)),
             spool=Spool(data_dir / "spool" / store.name, assembly.settings.spool.max_mb * MB),
             sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
-            random=random, journal=assembly.journal if assembly.settings.journal.enabled else None,
+            random=Random(random.getrandbits(64)),
+            journal=assembly.journal if assembly.settings.journal.enabled else None,
         )  # fmt: skip
 
 
@@ -181,7 +182,7 @@ def add_feed(
             "connection", lines[line.line], ConnectionActor, Beyond.ESCALATE,
             terms=_line_terms(assembly, feed, line), dialect=feed_dialect(feed, url),
             normalizer=normalizers[line.normalizer].address, start_dialer=make_dialer(feed, url),
-            random=random, mask=partial(os.urandom, 4),
+            random=Random(random.getrandbits(64)), mask=partial(os.urandom, 4),
             journal=_line_journal(assembly, feed, line.line, journal),
             graves=tuple(assembly.writers.values()),
             gates=(assembly.gates(feed.name).frames,),

@@ -324,7 +324,7 @@ class WriterActor(Actor[WriterState]):
     def _spool_part(self, part: Part, tx: Transaction) -> None:
         try:
             # A predecessor may have spooled it and died before that was noted.
-            if not self._spool.ends_with(part):
+            if not self._spool.holds(part):
                 self._spool.append(part)
         except SpoolFull as error:
             tx.count_all(counted(part, "shed.spool_full"))

@@ -16,7 +16,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether an alert goes out, how many of its place it stands for besides itself, and what to remember."""
+    """Whether an alert goes out, how many of its place were kept back before it, and what to remember."""
 
     send: bool
     held_back: int
@@ -24,11 +24,17 @@ class Decision:
 
 
 def decide(before: Window | None, now_ns: int, every_ns: int, occurrences: int = 1) -> Decision:
-    """Tell whether to send an alert that stands for so many occurrences.
+    """Tell whether to send an alert that stands for so many occurrences, which its text counts itself.
 
     A clock that stepped back begins a new interval, so that no place falls silent for long.
     """
     if before is not None and 0 <= now_ns - before.last_ns < every_ns:
         return Decision(False, 0, Window(before.last_ns, before.held_back + occurrences))
-    held_back = (before.held_back if before is not None else 0) + occurrences - 1
-    return Decision(True, held_back, Window(now_ns))
+    return Decision(True, before.held_back if before is not None else 0, Window(now_ns))
+
+
+def last_word(window: Window, now_ns: int, every_ns: int) -> Decision | None:
+    """Give what is still to be told of a place that has fallen silent: how many were kept back, if any."""
+    if not window.held_back or 0 <= now_ns - window.last_ns < every_ns:
+        return None
+    return Decision(True, window.held_back, Window(window.last_ns))

@@ -104,11 +104,13 @@ def _count(counts: Counts, feed: str, name: str) -> int:
 
 
 def _balances(account: dict[str, int]) -> bool:
-    return sum(account[name] for name in SOURCES) == sum(account[name] for name in PLACES)
+    """Tell whether both sides agree; a place that holds less than nothing is a fault in itself."""
+    came, is_somewhere = (sum(account[name] for name in side) for side in (SOURCES, PLACES))
+    return came == is_somewhere and min(account.values()) >= 0
 
 
 def _frames_balance(account: dict[str, int]) -> bool:
-    return account["frames"] == sum(account[name] for name in FRAME_PLACES)
+    return min(account.values()) >= 0 and account["frames"] == sum(account[name] for name in FRAME_PLACES)
 
 
 def _events(counts: Counts) -> dict[str, int]:

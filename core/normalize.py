@@ -116,6 +116,7 @@ class FrameSink:
         if not (_is_side(bid) and _is_side(ask)):
             self.malformed("bad_price", self._raw, symbol)
         elif self._admit(symbol, "quotes", venue_id, seq, bid_size, ask_size):
+            bid_size, ask_size = _size_of(bid, bid_size), _size_of(ask, ask_size)
             row = (
                 QUOTE,
                 ts_event_ns,
@@ -139,6 +140,7 @@ class FrameSink:
         if not (0.0 < price < inf and _is_side(bid) and _is_side(ask)):
             self.malformed("bad_price", self._raw, symbol)
         elif self._admit(symbol, "both", venue_id, seq, size, bid_size, ask_size):
+            bid_size, ask_size = _size_of(bid, bid_size), _size_of(ask, ask_size)
             row = (BOTH, ts_event_ns, self._ts, price, size, side, bid or nan, bid_size, ask or nan, ask_size)
             self._keep(symbol, (*row, venue_id))
 
@@ -243,6 +245,11 @@ class FrameSink:
 def _is_side(price: float) -> bool:
     """Tell whether a bid or ask is one: absent, empty (zero) or a price; NaN compares false."""
     return price != price or 0.0 <= price < inf
+
+
+def _size_of(price: float, size: float) -> float:
+    """Give a side's size; a side that is empty or absent has none."""
+    return size if price > 0.0 else nan
 
 
 def as_recovered(counts: Counts) -> Counts:

@@ -91,6 +91,11 @@ class PublishTick:
 
 
 @dataclass(frozen=True, slots=True)
+class TellLastWords:
+    """Timer of the monitor: tell what was kept back of places that have fallen silent."""
+
+
+@dataclass(frozen=True, slots=True)
 class GetStatus:
     """Ask the monitor how everything stands; it answers with a mapping that JSON can hold."""
 

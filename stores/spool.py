@@ -139,13 +139,19 @@ class Spool:
         self._leave()
 
     def drop(self, part: Part) -> None:
-        """Remove the oldest part if it is this one; otherwise it was removed before."""
-        if self._entries and _is(self._entries[0], part):
-            self.pop()
+        """Remove the oldest part if it is this one; otherwise it was removed before. Never raises.
 
-    def ends_with(self, part: Part) -> bool:
-        """Tell whether the newest part is this one, by table and batch."""
-        return bool(self._entries) and _is(self._entries[-1], part)
+        A file that cannot be removed comes back at the next start, where the store tells that it has it.
+        """
+        if self._entries and _is(self._entries[0], part):
+            try:
+                self.pop()
+            except OSError:
+                self._leave()
+
+    def holds(self, part: Part) -> bool:
+        """Tell whether a part is there, by table and batch."""
+        return any(_is(entry, part) for entry in self._entries)
 
     def _find(self, path: Path) -> None:
         try:

@@ -12,6 +12,7 @@ Quirks:
   heartbeat, an answer, an error. In an array every element is a record.
 """
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from math import nan
@@ -32,6 +33,8 @@ _CONTROL: Final = frozenset(
 )
 _WORDS_LIMIT: Final = 500
 """Bytes of an error without a message that are told in its place."""
+_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
+"""A whole number as text, such as reads back as the same text and fits into 63 bits."""
 _ARRAY: Final = msgspec.json.Decoder(list[Raw])
 _SIDES: Final = {"buy": BUY, "b": BUY, "sell": SELL, "s": SELL}
 
@@ -225,11 +228,14 @@ def _side(value: Any) -> int:
 
 
 def _identity(value: Any) -> str | int | None:
-    """Give an id that duplicates are found by. An empty one names nothing: it would make all ticks one."""
+    """Give an id that duplicates are found by. An empty one names nothing: it would make all ticks one.
+
+    Both are stored as text, so `7` and `"7"` are one id.
+    """
     if value is None or value == "":
         return None
     if isinstance(value, str):
-        return value
+        return int(value) if _WHOLE.fullmatch(value) else value
     if isinstance(value, bool) or not isinstance(value, int):
         raise Unreadable("bad_type")
     return value if abs(value) < 2**63 else str(value)

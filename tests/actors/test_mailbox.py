@@ -115,7 +115,7 @@ class MailboxModel(RuleBasedStateMachine):
     def clear(self) -> None:
         self.control.clear()
         self.lane.clear()
-        self.mailbox.clear()
+        self.mailbox.empty_out()
 
     # What must hold
 
@@ -307,6 +307,6 @@ def test_clearing_gives_memory_back_and_opens_gates() -> None:
     for number in range(20):
         mailbox.put_data(Parcel(number, ("wait", "A")))
     before = (gate.closed, budget.exceeded)
-    mailbox.clear()
+    mailbox.empty_out()
     assert (before, gate.closed, budget.exceeded) == ((True, True), False, False)
     assert mailbox.in_flight() == {}

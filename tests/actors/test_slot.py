@@ -1,5 +1,6 @@
 """What outlives an actor: transactions that take effect as a whole, and timers."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -180,3 +181,55 @@ def test_every_timer_rings_once_when_it_is_due(timers: list[tuple[str, int]]) ->
         holder.clock.advance(max(0.0, at - holder.clock.monotonic()))  # type: ignore[attr-defined]
         rung += [(round(holder.clock.monotonic() - start), i) for i in due(holder)]
     assert rung == sorted(last.values())
+
+
+def test_whoever_fences_waits_for_a_commit_under_way() -> None:
+    """What a commit has begun is carried out; then the old incarnation's next one is not."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def pause(name: str, stage: str) -> None:
+        if stage == "before":
+            inside.set()
+            assert go_on.wait(10)
+
+    kept = slot(pause)
+    done: list[str] = []
+
+    def commit(what: str) -> bool:
+        transaction = Transaction(kept)
+        transaction.do(lambda: done.append(what))
+        return kept.commit(transaction, by=0)
+
+    committer = threading.Thread(target=commit, args=("first",))
+    committer.start()
+    assert inside.wait(10)
+    fences: list[bool] = []
+    fencer = threading.Thread(target=lambda: fences.append(kept.fence(10)))
+    fencer.start()
+    assert kept.incarnation == 0, "the commit is not over"
+    go_on.set()
+    committer.join()
+    fencer.join()
+    assert (fences, done, kept.incarnation) == ([True], ["first"], 1)
+    assert not commit("second")
+    assert done == ["first"]
+
+
+def test_a_commit_that_never_ends_is_fenced_all_the_same() -> None:
+    """Whoever waits for it hears that it did not end."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        inside.set()
+        assert go_on.wait(10)
+
+    kept = slot()
+    transaction = Transaction(kept)
+    transaction.do(hang)
+    committer = threading.Thread(target=kept.commit, args=(transaction,))
+    committer.start()
+    assert inside.wait(10)
+    assert not kept.fence(0.01)
+    assert kept.incarnation == 1
+    go_on.set()
+    committer.join()

@@ -168,6 +168,39 @@ def test_refused_rows_become_dead_letters_and_only_they(
     assert {letter["frame"] for letter in letters} == {i - 1 for i in refused}
 
 
+@pytest.mark.parametrize("stage", ["before", "effect", "after"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_crash_behind_the_spooling_of_several_parts_counts_nothing_twice(
+    stage: str, seed: int, tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """The replacement finds the parts in the spool, wherever they stand there."""
+    systems: list[System] = []
+    crashes = 0
+
+    def crash(name: str, at: str) -> None:
+        nonlocal crashes
+        if not systems or (name, at) != ("writer/s", stage) or crashes == 3:
+            return
+        if len(systems[0].assembly.specs[name].arguments["spool"]) > 1 + crashes:
+            crashes += 1
+            raise RuntimeError("behind the appends")
+
+    system = System(make_world(seed), tmp_path, failpoint=crash)
+    systems.append(system)
+    system.begin()
+    outage = Outage(system.tables)
+    system.line.say(*(message for i in range(1, 40) for message in (trade("A", 100.0, i), {"symbol": "A"})))
+    system.world.run(lambda: breaker(system) == "open")
+    seconds(system, 5.0)
+    assert crashes
+    outage.down = False
+    seconds(system, 60.0)
+    ledger = system.drain()
+    assert ledger.balanced
+    total = ledger.as_json()["total"]
+    assert (total["stored"], total["rejected"], total["spooled"]) == (39, 39, 0)
+
+
 def test_a_full_spool_sheds_and_says_so(tmp_path: Path, make_world: MakeWorld) -> None:
     """What neither store nor spool takes is counted as shed, with an alert."""
     system = System(make_world(4), tmp_path, ["spool.max_mb=1"])

@@ -140,17 +140,19 @@ def test_a_file_cut_short_is_set_aside_at_once(tmp_path: Path, length: int) -> N
     assert (tmp_path / "00000000000000000001.arrow.corrupt").exists()
 
 
-def test_a_part_is_dropped_once_and_known_at_the_end(tmp_path: Path) -> None:
+def test_a_part_is_dropped_once_and_known_wherever_it_is(tmp_path: Path) -> None:
     spool = Spool(tmp_path, PLENTY)
     first, second = part(1, number=1), part(1, number=2)
-    assert not spool.ends_with(first)
+    assert not spool.holds(first)
     spool.append(first)
-    assert spool.ends_with(first)
+    assert spool.holds(first)
     spool.append(second)
-    assert not spool.ends_with(first)
+    assert spool.holds(first)
+    assert spool.holds(second)
     spool.drop(second)
     assert len(spool) == 2
     spool.drop(first)
+    assert not spool.holds(first)
     spool.drop(first)
     assert same(spool.head(), second)
 

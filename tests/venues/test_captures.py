@@ -68,7 +68,7 @@ def binance(message: dict[str, Any]) -> Call | None:
 def generic(message: dict[str, Any]) -> Call:
     """Read a quote in the generic form; the captured ones have no sizes."""
     bid, ask, ns = message["bid"], message["ask"], message["timestamp"]
-    return ("quote", message["symbol"], bid, "nan", ask, "nan", ns, message["id"], None)
+    return ("quote", message["symbol"], bid, "nan", ask, "nan", ns, int(message["id"]), None)
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,8 @@ def test_times_of_every_form_come_to_the_same_nanosecond(stamp: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "identity"), [(5, 5), ("5", "5"), ("", None), (2**63, str(2**63)), (-3, -3)]
+    ("sent", "identity"),
+    [(5, 5), ("5", 5), ("05", "05"), ("a", "a"), ("", None), (2**63, str(2**63)), (-3, -3)],
 )
 def test_an_id_is_text_or_a_whole_number(sent: object, identity: object) -> None:
     assert tell(TRADE | {"id": sent})[0][6] == identity
