@@ -16,6 +16,7 @@ MAX_SYMBOL_LENGTH: Final = 128
 MAX_DETECTORS: Final = 1_000
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HANDSHAKE: Final = re.compile(r"host|connection|upgrade|sec-websocket-(?!protocol$).*", re.IGNORECASE)
 _LAKE_SCHEMES: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 _T = TypeVar("_T")
 
@@ -45,6 +46,8 @@ def check_header_name(name: str) -> str:
     """Take the name of an HTTP header (a token of RFC 9110 section 5.6.2)."""
     if not _HEADER.fullmatch(name):
         raise ValueError(f"{quote(name)} cannot be the name of a header")
+    if _HANDSHAKE.fullmatch(name):
+        raise ValueError(f"{quote(name)} belongs to the handshake and cannot be set")
     return name
 
 

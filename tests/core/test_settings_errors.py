@@ -65,6 +65,10 @@ class TestErrors:
             ("feeds.0.name=2026-01-01", "feeds[0].name: must be a string, not a date"),
             ("feeds.0.symbols=A", 'feeds[0].symbols: must be a list, not "A"'),
             ("feeds.0.headers=5", "feeds[0].headers: must be a table, not a number"),
+            (
+                "feeds.0.headers.Host=x",
+                'feeds[0].headers.Host: "Host" belongs to the handshake and cannot be set',
+            ),
             ("feeds.0=5", "feeds[0]: must be a table, not 5"),
             ('feeds={name="a"}', "feeds: must be a list of tables, written [[feeds]], not a table"),
             ("stores=[]", "stores: must not be empty"),
