@@ -82,9 +82,11 @@ def add_writers(
 
 
 def _writer_terms(assembly: Assembly, store: StoreSettings, check_sessions: tuple[int, ...]) -> WriterTerms:
+    writer = assembly.settings.writer
     return WriterTerms(
-        store.name, assembly.session, store.batch_rows, store.flush_ms / 1e3,
-        assembly.settings.writer.max_batch_rows, check_sessions,
+        store.name, assembly.session, store.batch_rows or writer.batch_rows,
+        (store.flush_ms or writer.flush_ms) / 1e3,
+        writer.max_batch_rows, check_sessions,
     )  # fmt: skip
 
 

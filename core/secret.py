@@ -67,6 +67,12 @@ def websocket_url(value: Any, info: ValidationInfo) -> Secret:
     return _take(value, info, lambda text: _check_url(text, ("ws", "wss")), mask_url)
 
 
+def database_url(value: Any, info: ValidationInfo) -> Secret:
+    """Take a PostgreSQL or an HTTP URL, or nothing; credentials and query are masked."""
+    schemes = ("postgresql", "postgres", "http", "https")
+    return _take(value, info, lambda text: _check_url(text, schemes), mask_url)
+
+
 def webhook_url(value: Any, info: ValidationInfo) -> Secret:
     """Take an http or https URL, or nothing; its path is masked too, since there webhooks keep their keys."""
     return _take(value, info, lambda text: _check_url(text, ("http", "https")), _mask_all_but_host)

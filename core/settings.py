@@ -50,7 +50,7 @@ __all__ = [
     "Writer",
 ]
 
-SECRET_KEYS: Final = frozenset({"url", "headers", "proxy", "storage_options", "webhook"})
+SECRET_KEYS: Final = frozenset({"url", "headers", "proxy", "storage_options", "token", "webhook"})
 """Keys whose values no message repeats."""
 
 

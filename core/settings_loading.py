@@ -97,7 +97,7 @@ def _shared(document: Mapping[str, Any]) -> Iterator[str]:
         seen: dict[str, int] = {}
         for at, entry in enumerate(entries if isinstance(entries, list) else ()):
             value = entry.get(key, entry.get(*default)) if isinstance(entry, dict) else None
-            if not isinstance(value, str):
+            if not isinstance(value, str) or (key == "path" and entry.get("kind", "lake") != "lake"):
                 continue
             # Names become parts of paths, and not every file system tells upper from lower case.
             first = seen.setdefault(value.casefold(), at)

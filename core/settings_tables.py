@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from core.secret import Secret, webhook_url
+from core.secret import Secret, database_url, webhook_url
 from core.settings_rules import check_detectors, check_loopback, check_store_path
 from core.settings_types import (
     FilledText,
@@ -206,7 +206,9 @@ class Spool(Table):
 class Store(Table):
     """Where ticks are kept. Repeat the table for more stores."""
 
-    kind: Literal["lake"] = Field(default="lake", description="What kind of store it is.")
+    kind: Literal["lake", "postgres", "influx"] = Field(
+        default="lake", description="What kind of store it is."
+    )
     name: Name = Field(
         default_factory=lambda earlier: earlier["kind"],
         description="What the store is called in commands and the ledger; no two stores share one.",
@@ -214,19 +216,61 @@ class Store(Table):
     )
     path: Annotated[Text, AfterValidator(check_store_path)] = Field(
         default="lake",
-        description="The lake's directory, under `data_dir` unless absolute; or a URL such as "
-        "`s3://bucket/ticks`. No two stores share one.",
+        description="`lake`: the lake's directory, under `data_dir` unless absolute; or a URL such as "
+        "`s3://bucket/ticks`. No two lakes share one.",
     )
     storage_options: Annotated[Mapping[FilledText, HiddenText], *ReadOnly] = Field(
-        default_factory=dict, description="What access to a URL needs: region, endpoint, keys."
+        default_factory=dict, description="`lake`: what access to a URL needs: region, endpoint, keys."
     )
-    batch_rows: Whole = Field(
-        default=10_000, ge=1, le=1_000_000, description="In place of `writer.batch_rows`."
+    url: Annotated[Secret, BeforeValidator(database_url)] = Field(
+        default=Secret("", ""),
+        description="`postgres` and `influx`: where the database is.",
+        json_schema_extra={"bounds": "`postgresql://user:password@host/database`; `http://host:8086`"},
     )
-    flush_ms: Whole = Field(default=1_000, ge=1, le=3_600_000, description="In place of `writer.flush_ms`.")
+    org: Text = Field(default="", description="`influx`: the organisation.")
+    bucket: Text = Field(default="", description="`influx`: the bucket, which is made where it is missing.")
+    token: HiddenText = Field(default=Secret("", ""), description="`influx`: the token that may write to it.")
+    timeout_seconds: Seconds = Field(
+        default=4, description="`postgres` and `influx`: how long a database may take to answer."
+    )
+    retention_days: Whole = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="`postgres` and `influx`: after so many days rows are deleted; 0 for never.",
+    )
+    batch_rows: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = Field(
+        default_factory=lambda earlier: 10_000 if earlier.get("kind", "lake") == "lake" else None,
+        description="In place of `writer.batch_rows`.",
+        json_schema_extra={"default": "`lake`: 10_000; else `writer.batch_rows`", "bounds": "1 to 1_000_000"},
+    )
+    flush_ms: Annotated[int, Field(strict=True, ge=1, le=3_600_000)] | None = Field(
+        default_factory=lambda earlier: 1_000 if earlier.get("kind", "lake") == "lake" else None,
+        description="In place of `writer.flush_ms`.",
+        json_schema_extra={"default": "`lake`: 1_000; else `writer.flush_ms`", "bounds": "1 to 3_600_000"},
+    )
     compact_files: Whole = Field(
-        default=100, ge=2, le=100_000, description="So many small files of a partition are merged into one."
+        default=100,
+        ge=2,
+        le=100_000,
+        description="`lake`: so many small files of a partition are merged into one.",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _fits_the_kind(cls, url: Secret, info: ValidationInfo) -> Secret:
+        kind = info.data.get("kind", "lake")
+        schemes = {"postgres": ("postgresql://", "postgres://"), "influx": ("http://", "https://")}.get(kind)
+        if schemes and not url.reveal().startswith(schemes):
+            raise ValueError(f"a store of kind {kind} needs one that begins with {schemes[0]}")
+        return url
+
+    @field_validator("bucket")
+    @classmethod
+    def _influx_needs_a_bucket(cls, bucket: str, info: ValidationInfo) -> str:
+        if not bucket and info.data.get("kind") == "influx":
+            raise ValueError("a store of kind influx needs one")
+        return bucket
 
 
 class Monitor(Table):

@@ -42,6 +42,9 @@ def toml(value: Any) -> str:
 
 def _lines(table: Mapping[str, Any]) -> Iterator[str]:
     for key, value in table.items():
+        if value is None:
+            # It says what another key says.
+            continue
         yield f"{_key(key)} = {toml(value)}\n"
 
 

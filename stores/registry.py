@@ -21,12 +21,22 @@ class StoreTerms:
     """What the place asks for: keys, region, endpoint."""
     compact_files: int = 100
     """Small files that pile up before they are merged."""
+    url: str = ""
+    """A database's, credentials included."""
+    org: str = ""
+    bucket: str = ""
+    token: str = ""
+    timeout_seconds: float = 4.0
+    retention_days: int = 0
 
 
 def store_terms(settings: Settings, store: StoreSettings) -> StoreTerms:
     """Say what opens a store of the configuration."""
     options = {name: value.reveal() for name, value in store.storage_options.items()}
-    return StoreTerms(store.kind, settings.location(store), options, store.compact_files)
+    return StoreTerms(
+        store.kind, settings.location(store), options, store.compact_files, store.url.reveal(), store.org,
+        store.bucket, store.token.reveal(), store.timeout_seconds, store.retention_days,
+    )  # fmt: skip
 
 
 def _lake_writer(terms: StoreTerms) -> Store:
@@ -42,9 +52,44 @@ def _lake_reader(terms: StoreTerms) -> StoreReader:
     return LakeReader(terms.path, terms.options)
 
 
+def _influx_writer(terms: StoreTerms) -> Store:
+    from stores.influx import InfluxWriter
+
+    return InfluxWriter(
+        terms.url,
+        org=terms.org,
+        bucket=terms.bucket,
+        token=terms.token,
+        timeout_seconds=terms.timeout_seconds,
+        retention_days=terms.retention_days,
+    )
+
+
+def _influx_reader(terms: StoreTerms) -> StoreReader:
+    from stores.influx_reader import InfluxReader
+
+    return InfluxReader(terms.url, org=terms.org, bucket=terms.bucket, token=terms.token)
+
+
+def _postgres_writer(terms: StoreTerms) -> Store:
+    from stores.postgres import PostgresWriter
+
+    return PostgresWriter(
+        terms.url, retention_days=terms.retention_days, timeout_seconds=terms.timeout_seconds
+    )
+
+
+def _postgres_reader(terms: StoreTerms) -> StoreReader:
+    from stores.postgres_reader import PostgresReader
+
+    return PostgresReader(terms.url)
+
+
 # The modules are imported when needed: a database that is not used need not be installed.
 _KINDS: Final[Mapping[str, tuple[Callable[[StoreTerms], Store], Callable[[StoreTerms], StoreReader]]]] = {
     "lake": (_lake_writer, _lake_reader),
+    "postgres": (_postgres_writer, _postgres_reader),
+    "influx": (_influx_writer, _influx_reader),
 }
 KINDS: Final = tuple(_KINDS)
 
