@@ -7,9 +7,6 @@ from collections.abc import Sequence
 
 from core.errors import SettingsError, UsageError
 
-INTERRUPTED = 130
-"""The exit status that shells give a program ended by Ctrl-C."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 2 for what the user can mend."""
@@ -25,9 +22,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"tapeline: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        # Before the actors are up there is nothing to drain.
-        return INTERRUPTED
     except BrokenPipeError:
         # Whoever reads our output has had enough; Python must not complain about that at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
