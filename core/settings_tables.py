@@ -237,7 +237,8 @@ class Store(Table):
         default=0,
         ge=0,
         le=36_500,
-        description="`postgres` and `influx`: after so many days rows are deleted; 0 for never.",
+        description="After so many days rows are deleted, by their own time; from a lake a whole date (UTC) "
+        "at once; 0 for never.",
     )
     batch_rows: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = Field(
         default_factory=lambda earlier: 10_000 if earlier.get("kind", "lake") == "lake" else None,

@@ -16,7 +16,7 @@ from deltalake.exceptions import DeltaError, SchemaMismatchError
 from core.errors import PermanentStoreError, RetryableStoreError
 from stores.lake_files import LakeFiles
 from stores.lake_table import LakeTable
-from stores.lake_upkeep import Upkeep, compact, shorten_log, vacuum
+from stores.lake_upkeep import Upkeep, compact, expire, shorten_log, vacuum
 from stores.schema import TABLES, check_rows
 from stores.store import BatchId, pack_origins
 
@@ -44,6 +44,8 @@ class LakeWriter:
         self._monotonic = monotonic
         self._tables: dict[str, LakeTable] = {}
         self._vacuum_due: dict[str, float] = {}
+        self._expiry_due: dict[str, float] = {}
+        self._expired: set[str] = set()
 
     def open(self) -> None:
         """Create or migrate the tables and take hold of them; StoreVersionError if they are newer."""
@@ -53,6 +55,9 @@ class LakeWriter:
                 for name in TABLES
             }
         self._vacuum_due = dict.fromkeys(TABLES, self._monotonic())
+        self._expiry_due = dict(self._vacuum_due)
+        # What a predecessor removed may not be deleted yet.
+        self._expired = set(TABLES)
 
     def write(self, table: str, rows: pa.Table, batch: BatchId) -> None:
         """Write the rows in one commit that records the batch's id; none at all is a batch as well."""
@@ -83,18 +88,36 @@ class LakeWriter:
         return {line: np.concatenate(packed) for line, packed in found.items()}
 
     def maintain(self) -> str | None:
-        """Compact, vacuum and shorten the log of the tables that are due; say what was done."""
+        """Remove old dates, compact, vacuum and shorten the log where it is due; say what was done."""
         with _errors("upkeep of the lake failed"):
-            done = [text for table in self._tables.values() if (text := self._maintained(table))]
+            done = [text for table in self._tables.values() for text in self._maintained(table)]
         return "; ".join(done) or None
 
     def close(self) -> None:
         """Let go of everything; legal at any time."""
         self._tables = {}
 
-    def _maintained(self, table: LakeTable) -> str | None:
-        if table.unmerged < self._upkeep.small_files:
-            return None
+    def _maintained(self, table: LakeTable) -> Iterator[str]:
+        if self._upkeep.retention_days and self._monotonic() >= self._expiry_due[table.name]:
+            yield from self._kept_short(table)
+        if table.unmerged >= self._upkeep.small_files:
+            yield self._merged(table)
+
+    def _kept_short(self, table: LakeTable) -> Iterator[str]:
+        """Delete the files of the dates that the last turn removed, then remove what is old by now."""
+        # Set first as well: what fails here must not keep tables from being merged at every call.
+        self._expiry_due[table.name] = self._monotonic() + self._upkeep.vacuum_seconds
+        if table.name in self._expired and (deleted := vacuum(table)):
+            yield f"deleted {deleted} files of {table.name}"
+        days = expire(table, self._upkeep.retention_days, self._clock_ns())
+        self._expired.discard(table.name)
+        if days:
+            self._expired.add(table.name)
+            yield f"removed {days} dates of {table.name}"
+        # Counted from the commit, so that its files are out of use for long enough at the next turn.
+        self._expiry_due[table.name] = self._monotonic() + self._upkeep.vacuum_seconds
+
+    def _merged(self, table: LakeTable) -> str:
         merged = compact(table, self._upkeep.target_bytes, self._clock_ns() // 10**6)
         text = f"merged {merged} files of {table.name}"
         if self._monotonic() >= self._vacuum_due[table.name]:

@@ -29,7 +29,7 @@ from stores.schema import SCHEMA_VERSION, TABLES, TEXT, TIMES
 VERSION_KEY: Final = "tapeline.schemaVersion"
 _WRITER: Final = "tapeline/writer"
 _CLAIM_TRIES: Final = 5
-_DAY_NS: Final = 86_400 * 10**9
+DAY_NS: Final = 86_400 * 10**9
 _ROW_GROUP: Final = 131_072
 _CONFIGURATION: Final = {
     VERSION_KEY: str(SCHEMA_VERSION),
@@ -169,9 +169,13 @@ def check_version(handle: DeltaTable, uri: str) -> int:
 
 def by_date(table: str, rows: pa.Table) -> list[tuple[np.datetime64, pa.Table]]:
     """Part rows by the date (UTC) of their time, in row order; a row without a time is of 1970-01-01."""
-    times: Any = pc.coalesce(*(rows[name] for name in TIMES[table]), pa.scalar(0, pa.int64()))
-    days = times.to_numpy() // _DAY_NS
+    days = times_of(table, rows).to_numpy() // DAY_NS
     return [
         (np.datetime64(int(day), "D"), rows if (of_day := days == day).all() else rows.filter(of_day))
         for day in np.unique(days)
     ]
+
+
+def times_of(table: str, rows: pa.Table) -> Any:
+    """Give each row's time as epoch ns, an Arrow column; 0 for a row without."""
+    return pc.coalesce(*(rows[name] for name in TIMES[table]), pa.scalar(0, pa.int64()))

@@ -1,27 +1,35 @@
-"""Upkeep of a lake table: many small files become few, and what nobody needs any more is deleted.
+"""Upkeep of a lake table: many small files become few, old dates go, and what nobody needs is deleted.
 
 delta-rs's own compaction is not used: it puts no transaction identifier into its commit, and of two that
 start from the same state both succeed, after which every row is there twice. Ours is a commit like any
-other, so a predecessor that hangs in a compaction cannot finish it.
+other, so a predecessor that hangs in a compaction cannot finish it. What it merges it sorts by symbol, so
+that a query for one symbol skips the row groups of the rest.
 
-Files are deleted an hour after they fell out of use: a query may run that long. The transaction identifiers
-are kept for ever: a checkpoint carries them all, and no retention is set for them.
+A date whose last row is older than rows are to be kept goes as a whole, in a commit that names its files no
+more. Files are deleted an hour after they fell out of use: a query may run that long. The transaction
+identifiers are kept for ever: a checkpoint carries them all, and no retention is set for them.
 """
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import date
 from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pa_dataset
 from deltalake.transaction import AddAction, RemoveAction
 
-from stores.lake_table import LakeTable
-from stores.schema import TABLES
+from stores.lake_table import DAY_NS, LakeTable, times_of
+from stores.schema import TABLES, TIES
 
 RETENTION_HOURS: Final = 1
+_EPOCH: Final = date(1970, 1, 1).toordinal()
+_SORTED_BYTES: Final = 2**30
+"""Rows that take more memory are merged as they come: sorting needs as much again, and a column of text
+cannot be sorted beyond twice this. Only rows that compress unusually well get there."""
 
 File = dict[str, Any]
 """`path`, `size_bytes`, `modification_time`, and `partition` with the date."""
@@ -36,6 +44,9 @@ class Upkeep:
     target_bytes: int = 32 * 2**20
     """Files of this size are left alone, and no more than this is read in one go."""
     vacuum_seconds: float = 3600.0
+    """So long after files were deleted, and dates looked at, they are again."""
+    retention_days: int = 0
+    """After so many days dates are removed; 0 for never."""
 
 
 def compact(table: LakeTable, target_bytes: int, now_ms: int) -> int:
@@ -43,18 +54,31 @@ def compact(table: LakeTable, target_bytes: int, now_ms: int) -> int:
     table.refresh()
     actions: list[AddAction | RemoveAction] = []
     removed = 0
-    for date, files in _groups(table, target_bytes):
+    for day, files in _groups(table, target_bytes):
         rows = pa_dataset.dataset(
             [file["path"] for file in files],
             schema=TABLES[table.name], format="parquet", filesystem=table.files.filesystem,
         ).to_table()  # fmt: skip
-        actions.append(table.new_file(rows, date, data_change=False))
-        actions += [_removal(file, now_ms) for file in files]
+        actions.append(table.new_file(_by_symbol(table.name, rows), day, data_change=False))
+        actions += [_removal(file, now_ms, data_change=False) for file in files]
         removed += len(files)
     if actions:
         table.commit(actions)
     table.unmerged = 0
     return removed
+
+
+def expire(table: LakeTable, retention_days: int, now_ns: int) -> int:
+    """Remove the dates (UTC) that ended more than so many days ago, in one commit; give how many went.
+
+    A row's date is that of its own time, so what arrives too late goes at the next turn.
+    """
+    table.refresh()
+    oldest = date.fromordinal(_EPOCH + now_ns // DAY_NS - retention_days)
+    gone = [file for file in _files(table) if file["partition"]["date"] < oldest]
+    if gone:
+        table.commit([_removal(file, now_ns // 10**6, data_change=True) for file in gone])
+    return len({file["partition"]["date"] for file in gone})
 
 
 def vacuum(table: LakeTable) -> int:
@@ -76,27 +100,41 @@ def shorten_log(table: LakeTable) -> None:
 
 def _groups(table: LakeTable, target_bytes: int) -> list[tuple[np.datetime64, list[File]]]:
     """Choose what to merge: the smallest files of each date, within the bound on bytes, oldest first."""
-    actions: list[File] = pa.table(table.handle.get_add_actions()).to_pylist()
     small: dict[Any, list[File]] = defaultdict(list)
-    for file in sorted(actions, key=lambda file: file["size_bytes"]):
+    for file in sorted(_files(table), key=lambda file: file["size_bytes"]):
         if file["size_bytes"] < target_bytes:
             small[file["partition"]["date"]].append(file)
     groups = []
     left = target_bytes
-    for date, files in sorted(small.items(), key=lambda item: -len(item[1])):
+    for day, files in sorted(small.items(), key=lambda item: -len(item[1])):
         sizes = accumulate(file["size_bytes"] for file in files)
         chosen = [file for file, size in zip(files, sizes, strict=True) if size <= left]
         if len(chosen) > 1:
             left -= sum(file["size_bytes"] for file in chosen)
             chosen.sort(key=lambda file: (file["modification_time"], file["path"]))
-            groups.append((np.datetime64(date, "D"), chosen))
+            groups.append((np.datetime64(day, "D"), chosen))
     return groups
 
 
-def _removal(file: File, now_ms: int) -> RemoveAction:
+def _files(table: LakeTable) -> list[File]:
+    actions: list[File] = pa.table(table.handle.get_add_actions()).to_pylist()
+    return actions
+
+
+def _by_symbol(name: str, rows: pa.Table) -> pa.Table:
+    """Order rows by symbol, then time, then what orders rows of one time."""
+    if rows.nbytes > _SORTED_BYTES:
+        return rows
+    ties = [tie for tie in TIES[name] if tie != "symbol"]
+    keyed = rows.select(["symbol", *ties]).append_column("time", times_of(name, rows))
+    order = pc.sort_indices(keyed, [(key, "ascending") for key in ("symbol", "time", *ties)])
+    return rows.take(order)
+
+
+def _removal(file: File, now_ms: int, *, data_change: bool) -> RemoveAction:
     return RemoveAction(
         path=file["path"],
-        data_change=False,
+        data_change=data_change,
         deletion_timestamp=now_ms,
         partition_values={"date": str(file["partition"]["date"])},
         size=file["size_bytes"],

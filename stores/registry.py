@@ -43,7 +43,8 @@ def _lake_writer(terms: StoreTerms) -> Store:
     from stores.lake import LakeWriter
     from stores.lake_upkeep import Upkeep
 
-    return LakeWriter(terms.path, terms.options, upkeep=Upkeep(terms.compact_files))
+    upkeep = Upkeep(terms.compact_files, retention_days=terms.retention_days)
+    return LakeWriter(terms.path, terms.options, upkeep=upkeep)
 
 
 def _lake_reader(terms: StoreTerms) -> StoreReader:
