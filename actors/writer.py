@@ -352,9 +352,15 @@ class WriterActor(Actor[WriterState]):
 
     def _tell_spool(self, tx: Transaction) -> None:
         if self.slot.monitor is not None:
-            state = self.slot.state.progress.breaker.state.value
-            monitor, store, spool = self.slot.monitor, self._terms.store, self._spool
-            tx.do(lambda: monitor.tell(BreakerChanged(store, state, sum(spool.rows_by_feed().values()))))
+            # Both are read once what this message changes has been carried out.
+            monitor, store, spool, state = self.slot.monitor, self._terms.store, self._spool, self.slot.state
+            tx.do(
+                lambda: monitor.tell(
+                    BreakerChanged(
+                        store, state.progress.breaker.state.value, sum(spool.rows_by_feed().values())
+                    )
+                )
+            )
 
     # The rest
 
