@@ -7,13 +7,16 @@ PYTEST_ARGS ?=
 # The development lock holds everything of the other, and the tools.
 LOCK := requirements-dev.lock
 
-.PHONY: run test lint format lock docs clean
+.PHONY: run test soak lint format lock docs clean
 
 run: $(VENV)/.ready  ## Run the pipeline on config.toml (the demo exchange, unless you change it)
 	$(BIN)/python supervisor.py run $(ARGS)
 
 test: $(VENV)/.ready-dev  ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
+
+soak: $(VENV)/.ready-dev  ## Run the long fault tests
+	$(BIN)/python -m pytest -n 2 -m soak $(PYTEST_ARGS)
 
 lint: $(VENV)/.ready-dev  ## Check style and types
 	$(BIN)/ruff check .

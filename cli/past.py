@@ -1,17 +1,21 @@
 """What a run has to do with the runs before and after it: recovery at its start, a checkpoint at its end."""
 
 import logging
+from typing import Final
 
 from actors.assembly import Assembly
 from actors.recovery_source import RecoverySource
 from actors.warming import streams_of, symbols_of, warm
 from actors.wiring import add_recovery
+from core.ledger import Ledger
 from core.settings import Settings
 from messages.supervision import SupervisorEnded
 from stores.checkpoint import load, save
 from stores.journal import Journal
 
 log = logging.getLogger("tapeline.recovery")
+LOST: Final = ("shed.spool_full", "shed.spool_unreadable")
+"""Rows that neither the store nor the spool has, for want of room or by damage."""
 
 
 class Past:
@@ -41,13 +45,25 @@ class Past:
         if not self._settings.journal.enabled or ended.status or ended.ledger is None:
             return
         total = ended.ledger.as_json()["total"]
-        if not ended.ledger.balanced or total["in_flight"] or ended.gave_up:
+        if not ended.ledger.balanced or total["in_flight"] or ended.gave_up or _lost_rows(ended.ledger):
+            # What the tables lack is in the journal: the next start recovers it.
             return
-        save(self._settings.data_dir, self.session, symbols_of(assembly), streams_of(assembly))
-        for session in (*self._recovered(), self.session):
-            self._journal.mark_clean(session)
+        try:
+            save(self._settings.data_dir, self.session, symbols_of(assembly), streams_of(assembly))
+            for session in (*self._recovered(), self.session):
+                self._journal.mark_clean(session)
+        except OSError as error:
+            text = (
+                "the checkpoint cannot be written: %s; free the disk; the next start recovers this run again"
+            )
+            log.warning(text, error.strerror)
 
     def _recovered(self) -> tuple[int, ...]:
         """Give the sessions of which nothing is left; none where frames had to be left where they are."""
         source = self._source
         return self.unclean if source is not None and source.ended and not source.left_out else ()
+
+
+def _lost_rows(ledger: Ledger) -> bool:
+    """Tell whether rows that were scored reached no disk but the journal's."""
+    return any(n and name in LOST for counts in ledger.stores.values() for (_, name), n in counts.items())
