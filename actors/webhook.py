@@ -16,7 +16,9 @@ from messages.supervision import Drain, Drained
 WebhookMessage = Post | Drain
 
 # Its warnings quote the URL.
-logging.getLogger("urllib3").setLevel(logging.ERROR)
+# On the loggers themselves: influxdb-client sets the level of their parent.
+for _name in ("urllib3.connection", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 class WebhookActor(Actor[None]):
