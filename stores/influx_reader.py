@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from core.errors import RetryableStoreError, UsageError
 from stores.derive import TRADES, bar_range, bars_sql, derived_columns
+from stores.duckdb_sandbox import sandbox
 from stores.influx_http import InfluxConnection
 from stores.influx_lines import LAYOUTS, ODD, PLACES_NS
 from stores.influx_points import Waiting
@@ -48,13 +49,7 @@ class InfluxReader:
             url, org=org, bucket=bucket, token=token, timeout_seconds=timeout_seconds
         )
         self._scratch = tempfile.TemporaryDirectory(prefix="tapeline-")
-        self._config: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "threads": threads,
-            "memory_limit": f"{memory_mb}MB",
-            "temp_directory": self._scratch.name,
-        }
+        self._config = sandbox(self._scratch.name, threads, memory_mb)
 
     def read(self, query: Query) -> pa.RecordBatchReader:
         """Give the rows that the query asks for; UsageError where it asks for what there is not.

@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from core.errors import RetryableStoreError, UsageError
 from stores.derive import TRADES, bar_range, bars_sql, derived_columns
+from stores.duckdb_sandbox import sandbox
 from stores.lake_files import LakeFiles
 from stores.lake_stats import DATE, dataset_of
 from stores.lake_table import check_version
@@ -48,13 +49,7 @@ class LakeReader:
         self._root = root
         self._storage_options = dict(storage_options or {})
         self._scratch = tempfile.TemporaryDirectory(prefix="tapeline-")
-        self._config: dict[str, str | bool | int | float | list[str]] = {
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "threads": threads,
-            "memory_limit": f"{memory_mb}MB",
-            "temp_directory": self._scratch.name,
-        }
+        self._config = sandbox(self._scratch.name, threads, memory_mb)
 
     def read(self, query: Query) -> pa.RecordBatchReader:
         """Give the rows that the query asks for; UsageError where it asks for what there is not.
