@@ -141,6 +141,7 @@ class Assembly:
             writers=tuple(self.writers.values()),
             recent_ticks=actors.recent_ticks,
             recent_bytes=actors.recent_total_mb * MB // max(1, symbols),
+            journal=self.journal if self.settings.journal.enabled else None,
             gates=tuple(self._gates[each].rows for each in feeds),
         )
 

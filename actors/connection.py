@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, assert_never
 
@@ -16,6 +15,7 @@ from actors.port import Port
 from actors.slot import Slot, Transaction
 from core import frames, replies
 from core.backoff import Backoff
+from core.checkpointing import JournalMark
 from core.ledger import add
 from core.line import BUSY_SECONDS, TRY_AGAIN_LATER, LineState, one_line
 from messages.ingestion import (
@@ -310,9 +310,11 @@ class ConnectionActor(Actor[LineState]):
             for effect in told.effects:
                 effect()
 
-    def _mark_closed(self, path: Path) -> None:
+    def _mark_closed(self, number: int, next_frame: int) -> None:
         """Follow the frames of a full segment, so that it is known when all of them are stored."""
-        self._normalizer.put(SegmentClosed(self.slot.name, self._terms.feed, path))
+        terms = self._terms
+        mark = JournalMark(terms.session, terms.feed, terms.line, number, next_frame, terms.symbols)
+        self._normalizer.put(SegmentClosed(self.slot.name, mark))
 
     # Bytes out
 

@@ -1,6 +1,6 @@
 """Signal processing: scores the blocks of its symbols, one compiled pass a block."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, assert_never
@@ -11,12 +11,13 @@ from actors.address import Address
 from actors.base import Actor
 from actors.gate import Gate
 from actors.slot import Slot, Transaction
+from core.checkpointing import JournalMark
 from core.columns import joined
 from core.recent import TickHistory
 from core.records import REASONS, REJECT, WARN, Gap, ScoredBlock, Scores, TickBlock
 from core.scoring import ScoringRules, SymbolState, initial_state, score
 from core.standing import Standing
-from messages.journaling import SegmentClosed
+from messages.journaling import SegmentClosed, StatesMarked
 from messages.lane import Shed
 from messages.normalization import GapNoted, Ticks
 from messages.signals import RecentTicks, ReportSymbols, Scored, SymbolsReported
@@ -44,6 +45,13 @@ class DetectorState:
     warm: dict[SymbolKey, SymbolState] = field(default_factory=dict)
     """States of an earlier run, for symbols that no tick of this one has come for yet."""
 
+    def states(self, feed: str, symbols: Collection[str] | None) -> Iterator[tuple[str, SymbolState]]:
+        """Give the states of a feed's symbols, as far as they are known here; None: of all of them."""
+        known = {symbol for of_feed, symbol in (*self.symbols, *self.warm) if of_feed == feed}
+        for symbol in known if symbols is None else known.intersection(symbols):
+            tracked = self.symbols.get((feed, symbol))
+            yield symbol, self.warm[feed, symbol] if tracked is None else tracked.state
+
 
 class DetectorActor(Actor[DetectorState]):
     """Owns the rolling state of one symbol, or of a shard's symbols."""
@@ -58,9 +66,11 @@ class DetectorActor(Actor[DetectorState]):
         writers: Sequence[Address[Any]],
         recent_ticks: int,
         recent_bytes: int,
+        journal: Address[Any] | None = None,
         gates: tuple[Gate, ...] = (),
     ) -> None:
         super().__init__(slot, graves=writers, gates=gates)
+        self._journal = journal
         self._session = session
         self._rules = rules
         self._sources = sources
@@ -84,9 +94,8 @@ class DetectorActor(Actor[DetectorState]):
                 return self._recent(symbol, n, feed)
             case ReportSymbols(most):
                 self._report(most, tx)
-            case SegmentClosed(_, feed, path, through):
-                for writer in self._writers:
-                    tx.put(writer, SegmentClosed(self.slot.name, feed, path, through))
+            case SegmentClosed(_, mark, through):
+                pass_mark(self.slot, mark, through, self._writers, self._journal, tx)
             case Drain():
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))
@@ -163,6 +172,22 @@ class DetectorActor(Actor[DetectorState]):
             for (feed, symbol), tracked in list(self.slot.state.symbols.items())[:most]
         )
         tx.tell(self.slot.monitor, SymbolsReported(self.slot.name, standings))
+
+
+def pass_mark(
+    slot: Slot[DetectorState],
+    mark: JournalMark,
+    through: frozenset[str],
+    writers: Sequence[Address[Any]],
+    journal: Address[Any] | None,
+    tx: Transaction,
+) -> None:
+    """Tell the states that there are here, and send the mark on to the writers."""
+    for writer in writers:
+        tx.put(writer, SegmentClosed(slot.name, mark, through))
+    if journal is not None:
+        states = tuple(slot.state.states(mark.feed, mark.symbols))
+        tx.tell(journal, StatesMarked(mark, slot.name, states))
 
 
 def _verdict_text(block: TickBlock, scores: Scores, i: int) -> str:

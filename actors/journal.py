@@ -1,4 +1,4 @@
-"""Syncs the journal in groups, and makes room in it: an actor of its own since both block."""
+"""Syncs the journal in groups, checkpoints, and makes room: an actor of its own since all of that blocks."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -7,22 +7,38 @@ from typing import Any, assert_never
 
 from actors.base import Actor
 from actors.slot import Slot, Transaction
-from messages.journaling import SegmentOpened, SegmentSettled, SyncJournal, TrimJournal
+from core.checkpointing import Checkpointing, LineKey, Place
+from messages.journaling import (
+    MemoryMarked,
+    RecoveryRead,
+    RowsLost,
+    SegmentOpened,
+    SegmentSettled,
+    StatesMarked,
+    SyncJournal,
+    TrimJournal,
+)
 from messages.supervision import Drain, Drained
+from stores.checkpoint import lay_over
 from stores.journal import Journal
+from stores.journal_replay import Unrecovered
 from stores.journal_sync import Syncer
 
-JournalMessage = SegmentOpened | SegmentSettled | SyncJournal | TrimJournal | Drain
+JournalMessage = (
+    SegmentOpened | MemoryMarked | StatesMarked | SegmentSettled | RowsLost | RecoveryRead | SyncJournal
+    | TrimJournal | Drain
+)  # fmt: skip
 TRIM_SECONDS = 10.0
 
 
 @dataclass(slots=True)
 class JournalState:
-    """What outlives an incarnation; syncing and deleting twice harm nothing."""
+    """What outlives an incarnation; syncing, saving and deleting twice harm nothing."""
 
+    checkpointing: Checkpointing
+    covered: dict[LineKey, Place] = field(default_factory=dict)
+    """As the checkpoint on disk has it."""
     syncer: Syncer = field(default_factory=Syncer)
-    settled: dict[Path, frozenset[str]] = field(default_factory=dict)
-    """By segment, the stores that have all its rows, in the order in which segments were settled."""
 
 
 class JournalActor(Actor[JournalState]):
@@ -33,13 +49,13 @@ class JournalActor(Actor[JournalState]):
         slot: Slot[JournalState],
         *,
         journal: Journal,
-        stores: frozenset[str],
+        session: int,
         sync_seconds: float,
         retention_bytes: int,
     ) -> None:
         super().__init__(slot)
-        self._stores = stores
         self._journal = journal
+        self._session = session
         self._sync_seconds = sync_seconds
         self._retention_bytes = retention_bytes
 
@@ -54,17 +70,26 @@ class JournalActor(Actor[JournalState]):
 
     def receive(self, message: JournalMessage, tx: Transaction) -> Any:
         """Handle one message."""
+        marks = self.slot.state.checkpointing
         match message:
             case SegmentOpened(path):
                 self._tell([failure] if (failure := self.slot.state.syncer.add(path)) else [], tx)
-            case SegmentSettled(path, store):
-                settled = self.slot.state.settled
-                tx.do(partial(settled.__setitem__, path, settled.get(path, frozenset()) | {store}))
+            case MemoryMarked(mark, detectors, streams):
+                tx.do(partial(marks.remembered, mark, detectors, streams))
+            case StatesMarked(mark, detector, states):
+                tx.do(partial(marks.scored, mark, detector, states))
+            case SegmentSettled(mark, store):
+                tx.do(partial(marks.settled, mark, store))
+            case RowsLost(lines):
+                tx.do(partial(marks.rows_lost, lines))
+            case RecoveryRead(covered, last):
+                tx.do(partial(marks.recovery_read, dict(covered), last))
             case SyncJournal():
                 tx.start_timer("sync", self._sync_seconds, SyncJournal())
                 self._tell(self.slot.state.syncer.sync(), tx)
             case TrimJournal():
                 tx.start_timer("trim", TRIM_SECONDS, TrimJournal())
+                self._save(tx)
                 self._trim(tx)
             case Drain():
                 self._tell(self.slot.state.syncer.sync(), tx)
@@ -80,16 +105,38 @@ class JournalActor(Actor[JournalState]):
             )
             self.notice(tx, "journal", None, None, text, len(failures))
 
+    def _save(self, tx: Transaction) -> None:
+        """Write down what marks have brought since the last time; mark sessions with nothing left clean."""
+        state, journal = self.slot.state, self._journal
+        overlay = state.checkpointing.overlay
+        if not overlay.covered:
+            return
+        unclean = self._unclean()
+        try:
+            lay_over(journal.data_dir, self._session, overlay, lambda session: session in unclean)
+            state.covered |= overlay.covered
+            for session in unclean[:-1]:
+                if not Unrecovered(journal, (session,), state.covered).segments(session):
+                    journal.mark_clean(session)
+        except OSError as error:
+            text = f"the checkpoint cannot be written, and the journal grows: {error.strerror}; free the disk"
+            self.notice(tx, "journal", None, None, text)
+        else:
+            tx.do(partial(state.checkpointing.saved, overlay))
+
     def _trim(self, tx: Transaction) -> None:
-        settled = self.slot.state.settled
-        done = [path for path, stores in settled.items() if stores >= self._stores]
-        left = self._journal.trim(self._retention_bytes, done)
-        for path in done:
-            if not path.exists():
-                tx.do(partial(settled.pop, path, None))
+        left = self._journal.trim(self._retention_bytes, self._behind())
         if left > self._retention_bytes:
             text = (
                 f"the journal holds {left // 2**20} MiB that may be needed yet, more than "
                 "journal.retention_mb; nothing of that is deleted"
             )
             self.notice(tx, "journal", None, None, text)
+
+    def _behind(self) -> list[Path]:
+        """Give the segments of unclean sessions that a recovery would not read."""
+        covered = self.slot.state.covered
+        return [path for session in self._unclean() for path in self._journal.covered(session, covered)]
+
+    def _unclean(self) -> list[int]:
+        return [*self._journal.unclean(self._session), self._session]

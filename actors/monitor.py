@@ -25,6 +25,7 @@ from messages.observation import (
     Post,
     Posted,
     PublishTick,
+    RecoveryProgressed,
     TakeCut,
     TellLastWords,
 )
@@ -34,7 +35,7 @@ from messages.supervision import Drain, Drained
 
 MonitorMessage = (
     Noticed | LineChanged | BreakerChanged | ChildChanged | CutTaken | PublishTick | TellLastWords | GetStatus
-    | SymbolsReported | Posted | Drain
+    | SymbolsReported | RecoveryProgressed | Posted | Drain
 )  # fmt: skip
 RECENT_ALERTS = 50
 UNPOSTED_ALERTS = 1_000
@@ -79,6 +80,8 @@ class MonitorState:
     """Actors whose side of the cut has not come."""
     reports: dict[str, tuple[FrozenCounts, FrozenCounts]] = field(default_factory=dict)
     ledger: dict[str, Any] | None = None
+    recovery: RecoveryProgressed | None = None
+    """None where there was nothing to recover."""
 
 
 class MonitorActor(Actor[MonitorState]):
@@ -129,6 +132,8 @@ class MonitorActor(Actor[MonitorState]):
             case SymbolsReported(_, symbols):
                 for feed, symbol, standing in symbols:
                     self._take_standing((feed, symbol), standing, tx)
+            case RecoveryProgressed():
+                tx.do(partial(setattr, state, "recovery", message))
             case Posted(error):
                 self._posted(error, tx)
             case GetStatus():
@@ -256,6 +261,7 @@ class MonitorActor(Actor[MonitorState]):
         state = self.slot.state
         return {
             "ledger": state.ledger,
+            "recovery": None if state.recovery is None else asdict(state.recovery),
             "lines": [asdict(line) for line in state.lines.values()],
             "stores": [asdict(breaker) for breaker in state.breakers.values()],
             "actors": [

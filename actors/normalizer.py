@@ -10,6 +10,7 @@ from actors.address import Address
 from actors.base import Actor
 from actors.gate import Gate
 from actors.slot import Slot, Transaction
+from core.checkpointing import JournalMark
 from core.ledger import Counts, add
 from core.memory import FeedMemory, Lesson, Stream
 from core.normalize import FrameSink, Normalized, Terms, as_recovered, normalize
@@ -23,7 +24,7 @@ from messages.ingestion import (
     VenueAskedToReconnect,
     VenueRefused,
 )
-from messages.journaling import SegmentClosed
+from messages.journaling import MemoryMarked, SegmentClosed
 from messages.lane import Shed
 from messages.normalization import DetectorReady, GapNoted, Refused, Ticks, WantDetector
 from messages.supervision import Drain, Drained
@@ -63,9 +64,11 @@ class NormalizerActor(Actor[NormalizerState]):
         lines: Mapping[str, Address[Any]],
         sources: frozenset[str],
         writers: Sequence[Address[Any]],
+        journal: Address[Any] | None = None,
         gates: tuple[Gate, ...] = (),
     ) -> None:
         super().__init__(slot, graves=writers, gates=gates)
+        self._journal = journal
         self._terms = terms
         self._lines = lines
         self._sources = sources
@@ -79,9 +82,6 @@ class NormalizerActor(Actor[NormalizerState]):
         """Detectors (a shard once, however many symbols it has) and writers."""
         detectors = {address.name: address for address in self.slot.state.detectors.values()}
         return (*detectors.values(), *self._writers)
-
-    def _writer_names(self) -> set[str]:
-        return {writer.name for writer in self._writers}
 
     def holds_data(self) -> bool:
         """While the detector of a new symbol is being started."""
@@ -100,11 +100,8 @@ class NormalizerActor(Actor[NormalizerState]):
                 self._tell_reset(message, tx)
             case DetectorReady(symbol, address):
                 self._release(symbol, address, tx)
-            case SegmentClosed(_, feed, path):
-                onward = self.onward()
-                through = frozenset({self.slot.name, *(to.name for to in onward)} - self._writer_names())
-                for address in onward:
-                    tx.put(address, SegmentClosed(self.slot.name, feed, path, through))
+            case SegmentClosed(_, mark):
+                self._pass_mark(mark, tx)
             case Drain():
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name, MappingProxyType(self.held())))
@@ -150,6 +147,18 @@ class NormalizerActor(Actor[NormalizerState]):
         """A frame that kills the handler counts as decoded, into one record."""
         tx.count(unit.feed, "decoded", unit.frames)
         tx.count(unit.feed, self._source(unit.session), unit.frames)
+
+    def _pass_mark(self, mark: JournalMark, tx: Transaction) -> None:
+        """Tell what is remembered here, and send the mark the way of the line's data."""
+        state = self.slot.state
+        symbols = state.detectors.keys() if mark.symbols is None else mark.symbols
+        detectors = {address.name: address for symbol in symbols if (address := state.detectors.get(symbol))}
+        through = frozenset(detectors) | {self.slot.name}
+        for address in (*detectors.values(), *self._writers):
+            tx.put(address, SegmentClosed(self.slot.name, mark, through))
+        if self._journal is not None:
+            streams = tuple(state.memory.export(frozenset(symbols)))
+            tx.tell(self._journal, MemoryMarked(mark, frozenset(detectors), streams))
 
     def _tell(self, found: Normalized, tx: Transaction) -> None:
         for gap in found.gaps:

@@ -5,6 +5,7 @@ from typing import Any
 
 from actors.address import Address
 from actors.base import Actor
+from actors.detector import DetectorState, pass_mark
 from actors.slot import Slot, Transaction
 from messages.journaling import SegmentClosed
 from messages.lane import Shed
@@ -14,20 +15,22 @@ from messages.signals import RecentTicks
 from messages.supervision import Drain, Drained
 
 
-class ParkedActor(Actor[Any]):
+class ParkedActor(Actor[DetectorState]):
     """Sits in the slot of the parked child, so that its mailbox does not grow and the ledger balances."""
 
     def __init__(
         self,
-        slot: Slot[Any],
+        slot: Slot[DetectorState],
         *,
         sources: Callable[[], frozenset[str]],
         writers: Sequence[Address[Any]],
         error: str,
+        journal: Address[Any] | None = None,
     ) -> None:
         super().__init__(slot, graves=writers)
         self._sources = sources
         self._writers = tuple(writers)
+        self._journal = journal
         self._error = f"the detector is parked: {error}"
 
     def senders(self) -> frozenset[str]:
@@ -44,9 +47,8 @@ class ParkedActor(Actor[Any]):
             case GapNoted(_, gap):
                 for writer in self._writers:
                     tx.put(writer, GapNoted(self.slot.name, gap))
-            case SegmentClosed(_, feed, path, through):
-                for writer in self._writers:
-                    tx.put(writer, SegmentClosed(self.slot.name, feed, path, through))
+            case SegmentClosed(_, mark, through):
+                pass_mark(self.slot, mark, through, self._writers, self._journal, tx)
             case Drain():
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))

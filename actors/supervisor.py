@@ -191,10 +191,8 @@ class SupervisorActor(Actor[SupervisorState]):
 
     def _park(self, child: Child, error: str, tx: Transaction) -> None:
         spec = child.spec
-        sources, writers = spec.arguments["sources"], spec.arguments["writers"]
-        child.ref = self._launcher.start(
-            ParkedActor, spec.slot, {"sources": sources, "writers": writers, "error": error}
-        )
+        kept = {name: spec.arguments[name] for name in ("sources", "writers", "journal")}
+        child.ref = self._launcher.start(ParkedActor, spec.slot, {**kept, "error": error})
         self._set_state(child, "parked", tx, error)
         text = f"{spec.name} failed more than {self._settings.max_restarts} times; parked: {error}"
         self._notice("parked", child, text, tx)
@@ -286,6 +284,7 @@ class SupervisorActor(Actor[SupervisorState]):
         for child in children:
             if not child.spec.slot.fence():
                 log.error("%s hangs while it commits: what it was at may be counted twice", child.spec.name)
+                self.slot.state.gave_up = True
         for child in children:
             slot = child.spec.slot
             slot.finish()
@@ -294,6 +293,7 @@ class SupervisorActor(Actor[SupervisorState]):
                 frames = name == "in_flight_frames"
                 add(slot.counts, feed, "shed_frames" if frames else "shed.drain_deadline", n)
                 if n:
+                    self.slot.state.gave_up = True
                     what = "frames" if frames else "records"
                     log.warning("%s: %d %s were given up at the drain deadline", child.spec.name, n, what)
             child.state = "drained"
@@ -304,7 +304,7 @@ class SupervisorActor(Actor[SupervisorState]):
             return
         state.ended = True
         tx.cancel_timer("drain")
-        ended = SupervisorEnded(state.status, state.text, self._ledger(), state.overdue)
+        ended = SupervisorEnded(state.status, state.text, self._ledger(), state.gave_up)
         tx.do(self._stop_children)
         tx.do(lambda: self._tell_host(ended))
 

@@ -36,8 +36,8 @@ class SupervisorState:
     overdue: bool = False
     status: int = 0
     text: str = ""
-    settled: Counts = field(default_factory=dict)
-    """Records that were given up at the drain deadline."""
+    gave_up: bool = False
+    """Records were given up at the drain deadline."""
     held: dict[str, FrozenCounts] = field(default_factory=dict)
     ended: bool = False
 

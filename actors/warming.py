@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from actors.assembly import Assembly
 from core.symbol_state import SymbolState
-from stores.checkpoint import Checkpoint, StreamCheckpoint, SymbolCheckpoint
+from stores.checkpoint import Checkpoint, StreamCheckpoint, SymbolCheckpoint, symbol_checkpoint
 
 
 def symbols_of(assembly: Assembly) -> Iterator[SymbolCheckpoint]:
@@ -16,17 +16,17 @@ def symbols_of(assembly: Assembly) -> Iterator[SymbolCheckpoint]:
         state = spec.slot.state
         for (feed, symbol), warm in state.warm.items():
             if (feed, symbol) not in state.symbols:
-                yield SymbolCheckpoint(feed, symbol, warm.to_bytes())
+                yield symbol_checkpoint(feed, symbol, warm)
         for (feed, symbol), tracked in state.symbols.items():
-            yield SymbolCheckpoint(feed, symbol, tracked.state.to_bytes())
+            yield symbol_checkpoint(feed, symbol, tracked.state)
 
 
 def streams_of(assembly: Assembly) -> Iterator[StreamCheckpoint]:
     """Give what each normalizer remembers."""
     for spec in assembly.of_kind("normalizer"):
         feed = spec.arguments["terms"].feed
-        for (symbol, channel), identities, next_ordinal, last_seq in spec.slot.state.memory.export():
-            yield StreamCheckpoint(feed, symbol, channel, identities, next_ordinal, last_seq)
+        for stream in spec.slot.state.memory.export():
+            yield StreamCheckpoint.of(feed, stream)
 
 
 def warm(assembly: Assembly, checkpoint: Checkpoint) -> int:
@@ -49,7 +49,5 @@ def warm(assembly: Assembly, checkpoint: Checkpoint) -> int:
     for spec in assembly.of_kind("normalizer"):
         for stream in checkpoint.streams:
             if stream.feed == spec.arguments["terms"].feed and stream.symbol in spec.slot.state.detectors:
-                spec.slot.state.memory.restore(
-                    (stream.symbol, stream.channel), stream.identities, stream.next_ordinal, stream.last_seq
-                )
+                spec.slot.state.memory.restore(stream.remembered)
     return count

@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any, Final
 
 from actors.address import Address
@@ -23,6 +24,7 @@ from actors.webhook import WebhookActor
 from actors.writer import WriterActor, WriterTerms
 from actors.writer_state import Progress, WriterState
 from core.breaker import Breaker
+from core.checkpointing import Checkpointing
 from core.line import LineState
 from core.normalize import Terms
 from core.restart import Beyond
@@ -32,7 +34,7 @@ from core.topology import FeedPlan, LinePlan, enough_connections, plan_feed
 from messages.journaling import SegmentOpened
 from stores.journal import SEGMENT_BYTES, Journal, LineJournal
 from stores.journal_format import Header
-from stores.journal_replay import read_sessions
+from stores.journal_replay import Unrecovered
 from stores.registry import StoreTerms, open_writer, store_terms
 from stores.spool import Spool
 from stores.store import Store
@@ -61,7 +63,7 @@ def add_writers(
     data_dir: Path,
     random: Random,
     *,
-    check_sessions: tuple[int, ...] = (),
+    check_sessions: Mapping[int, Mapping[str, int]] = MappingProxyType({}),
     open_store: OpenStore = open_writer,
 ) -> None:
     """Add a writer for each store, with its spool."""
@@ -81,7 +83,9 @@ def add_writers(
         )  # fmt: skip
 
 
-def _writer_terms(assembly: Assembly, store: StoreSettings, check_sessions: tuple[int, ...]) -> WriterTerms:
+def _writer_terms(
+    assembly: Assembly, store: StoreSettings, check_sessions: Mapping[int, Mapping[str, int]]
+) -> WriterTerms:
     writer = assembly.settings.writer
     return WriterTerms(
         store.name, assembly.session, store.batch_rows or writer.batch_rows,
@@ -127,29 +131,30 @@ def add_journal(assembly: Assembly, data_dir: Path) -> Journal | None:
     if not settings.enabled:
         return None
     journal = Journal(data_dir)
+    state = JournalState(Checkpointing(frozenset(assembly.writers)))
     assembly.add(
-        "journal", assembly.slot("journal", JournalState(), assembly.journal.mailbox), JournalActor,
-        Beyond.ESCALATE, journal=journal, stores=frozenset(assembly.writers),
+        "journal", assembly.slot("journal", state, assembly.journal.mailbox), JournalActor,
+        Beyond.ESCALATE, journal=journal, session=assembly.session,
         sync_seconds=settings.sync_ms / 1e3, retention_bytes=settings.retention_mb * MB,
     )  # fmt: skip
     return journal
 
 
-def add_recovery(assembly: Assembly, journal: Journal, sessions: Sequence[int]) -> RecoverySource:
-    """Add what recovers the sessions, once every feed was added."""
+def add_recovery(assembly: Assembly, unrecovered: Unrecovered) -> RecoverySource:
+    """Add what recovers unclean sessions, once every feed was added."""
     normalizers: dict[str, tuple[Address[Any], ...]] = {}
     lines: dict[str, Address[Any]] = {}
     for spec in assembly.of_kind("normalizer"):
         feed = spec.arguments["terms"].feed
         normalizers[feed] = (*normalizers.get(feed, ()), spec.slot.address)
         lines |= dict.fromkeys(spec.arguments["lines"], spec.slot.address)
-    warnings: list[str] = []
-    source = RecoverySource(
-        read_sessions(journal, sessions, warnings), warnings, lambda feed: feed in normalizers
-    )
+    source = RecoverySource(unrecovered, normalizers)
+    state: JournalState = assembly.specs["journal"].slot.state
+    state.covered |= unrecovered.covered
+    state.checkpointing.expect_recovery()
     assembly.add(
         "recoverer", assembly.slot("recoverer", source), RecovererActor, Beyond.ESCALATE,
-        normalizers=normalizers, lines=lines,
+        normalizers=normalizers, lines=lines, session=assembly.session, journal=assembly.journal,
         gates=tuple(assembly.gates(feed).frames for feed in normalizers),
     )  # fmt: skip
     return source
@@ -235,6 +240,7 @@ def _add_normalizer(
         "normalizer", slot, NormalizerActor, Beyond.ESCALATE,
         terms=Terms(feed.name, feed.venue, known, dialect.one_channel, live, assembly.session),
         lines=lines, sources=sources, writers=tuple(assembly.writers.values()),
+        journal=assembly.journal if assembly.settings.journal.enabled and live else None,
         gates=(gates.ticks, gates.rows),
     )  # fmt: skip
     return slot

@@ -1,9 +1,8 @@
 """Persistence: collects rows into batches, writes them, and spools what the store will not take."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from random import Random
 from types import MappingProxyType
 from typing import Any, assert_never
@@ -14,11 +13,12 @@ from actors.slot import Slot, Transaction
 from actors.writer_state import OpenBatch, WriterState
 from core.backoff import Backoff
 from core.breaker import BreakerState
+from core.checkpointing import JournalMark
 from core.errors import PermanentStoreError, RetryableStoreError
 from core.ledger import Counts, total
 from core.persisting import Situation, Step, next_step
 from core.records import Gap
-from messages.journaling import SegmentClosed, SegmentSettled
+from messages.journaling import RowsLost, SegmentClosed, SegmentSettled
 from messages.lane import Shed
 from messages.normalization import GapNoted, Refused
 from messages.observation import BreakerChanged
@@ -26,7 +26,7 @@ from messages.persistence import AlertsNoted, Flush, LettersNoted, Maintain, Ret
 from messages.signals import Scored
 from messages.supervision import Drain, Drained, SpoolRest
 from stores.filing import RECORD_TABLES, counted, file_batch, letter_of
-from stores.known import KnownOrigins
+from stores.known import WITH_ORIGIN, KnownOrigins
 from stores.parts import Part
 from stores.spool import Spool, SpoolFull
 from stores.store import BatchId, Store
@@ -56,8 +56,11 @@ class WriterTerms:
     batch_rows: int
     flush_seconds: float
     max_batch_rows: int
-    check_sessions: tuple[int, ...] = ()
-    """Sessions of which the store may have rows already: the replayed one, or those that are recovered."""
+    check_sessions: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """Sessions of which the store may have rows already: the replayed one, or those that are recovered.
+
+    Of each, by line, the first frame that may come again; of a line that is not named, all may.
+    """
 
 
 class WriterActor(Actor[WriterState]):
@@ -183,18 +186,23 @@ class WriterActor(Actor[WriterState]):
 
     def _note_segment(self, closed: SegmentClosed, tx: Transaction) -> None:
         """Once a segment's rows have come from everybody, it is settled with the batch that is collected."""
-        marks = self.slot.state.marks
-        senders = marks.get(closed.path, frozenset()) | {closed.sender}
-        if closed.through <= senders:
-            tx.do(partial(marks.pop, closed.path, None))
-            self._collect("segments", (closed.path,), tx)
+        marks, mark, sender = self.slot.state.marks, closed.mark, closed.sender
+        senders = marks.get(mark, set())
+        if len(senders) + (sender not in senders) == len(closed.through):
+            tx.do(partial(marks.pop, mark, None))
+            self._collect("segments", (mark,), tx)
         else:
-            tx.do(partial(marks.__setitem__, closed.path, senders))
+            tx.do(lambda: marks.setdefault(mark, set()).add(sender))
 
-    def _settle(self, segments: Sequence[Path], tx: Transaction) -> None:
+    def _settle(self, segments: Sequence[JournalMark], tx: Transaction) -> None:
         if self._journal is not None:
-            for path in segments:
-                tx.tell(self._journal, SegmentSettled(path, self._terms.store))
+            for mark in segments:
+                tx.tell(self._journal, SegmentSettled(mark, self._terms.store))
+
+    def _tell_lost(self, lines: frozenset[str] | None, tx: Transaction) -> None:
+        """Have the journal kept: nothing else has those rows now."""
+        if self._journal is not None:
+            tx.tell(self._journal, RowsLost(lines))
 
     def _seal(self, tx: Transaction) -> None:
         state, terms = self.slot.state, self._terms
@@ -330,6 +338,8 @@ class WriterActor(Actor[WriterState]):
             tx.count_all(counted(part, "shed.spool_full"))
             text = f"{len(part)} rows of {part.table} were lost to the store {self._terms.store}: {error}"
             self.notice(tx, "shed", None, None, text, len(part))
+            if part.table in WITH_ORIGIN:
+                self._tell_lost(frozenset(map(str, part.rows["line"].unique().to_pylist())), tx)
         else:
             tx.count_all(counted(part, "spooled"))
 
@@ -340,6 +350,7 @@ class WriterActor(Actor[WriterState]):
                 tx.count(feed, "spooled", -rows)
                 tx.count(feed, "shed.spool_unreadable", rows)
             self.notice(tx, "spool", None, None, f"{lost.path.name} was set aside: {lost.error}")
+            self._tell_lost(None, tx)
         if part is not None:
             self._write(part, True, tx, spooled=True)
         else:

@@ -1,9 +1,9 @@
 """What a writer holds between messages."""
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from core.breaker import Breaker
+from core.checkpointing import JournalMark
 from core.ledger import Counts, add, total
 from core.records import Alert, DeadLetter, Gap, Malformed, ScoredBlock
 from stores.filing import counted
@@ -20,7 +20,7 @@ class OpenBatch:
     gaps: list[Gap] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
-    segments: list[Path] = field(default_factory=list)
+    segments: list[JournalMark] = field(default_factory=list)
     """Segments of the journal whose rows are all in this batch or in an earlier one."""
     rows: int = 0
 
@@ -45,7 +45,7 @@ class Progress:
     breaker: Breaker
     sealed: tuple[Part, ...] = ()
     """The batch being written, a part a table."""
-    settling: tuple[Path, ...] = ()
+    settling: tuple[JournalMark, ...] = ()
     """Segments of the journal that are settled once the sealed batch is."""
     next_batch: int = 0
     unsure: bool = False
@@ -70,7 +70,7 @@ class WriterState:
     batch: OpenBatch = field(default_factory=OpenBatch)
     known: KnownOrigins | None = None
     """What the store had of this session at the start; None until it was asked."""
-    marks: dict[Path, frozenset[str]] = field(default_factory=dict)
+    marks: dict[JournalMark, set[str]] = field(default_factory=dict)
     """Who has said of which segment that its rows are here."""
     carried_in: bool = False
     """The rows that the spool held at the start have been counted."""

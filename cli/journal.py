@@ -14,7 +14,7 @@ from core.errors import UsageError
 from core.settings_loading import load
 from stores.journal import Journal, Segment, examine
 from stores.journal_format import FRAMES, REFUSED, Torn
-from stores.journal_replay import Kept, read_sessions
+from stores.journal_replay import Kept, Unrecovered, read_sessions
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,7 +63,7 @@ def _export(journal: Journal, output: Path | None) -> int:
         raise UsageError("journal export needs a file to write: journal export FILE")
     warnings: list[str] = []
     with _opened(output) as file:
-        for kept in read_sessions(journal, journal.sessions(), warnings):
+        for kept in read_sessions(Unrecovered(journal, journal.sessions()), warnings):
             for line in _lines(kept):
                 file.write(line + "\n")
     for warning in warnings:

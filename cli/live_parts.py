@@ -20,6 +20,7 @@ from cli.wording import (
     part,
     plain,
     rate,
+    recovering,
     rows,
     time_of_day,
     whole,
@@ -53,6 +54,9 @@ def header(status: Mapping[str, Any], seconds_running: float | None) -> Text:
     text.append(f"   {rate(per_second)} ticks/s", "bold")
     text.append(f"   {len(symbols):,} symbols")
     text.append(f"   lines {up}/{len(lines)} up", "green" if up == len(lines) else "yellow")
+    recovery = part(status, "recovery")
+    if recovery and recovery.get("ended") is False:
+        text.append(f"   {recovering(recovery)}", "yellow")
     return text
 
 

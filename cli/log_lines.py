@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cli.wording import count, duration, part, plain, rate, rows, whole
+from cli.wording import count, duration, part, plain, rate, recovering, rows, whole
 
 COUNTED = ("stored", "rejected", "duplicate", "shed", "dead_letter", "spooled", "in_flight")
 
@@ -25,6 +25,9 @@ def mark(status: Mapping[str, Any], seconds_running: float) -> Mark:
 def line(status: Mapping[str, Any], seconds_running: float, since: Mark | None = None) -> str:
     """Say in one line how everything stands; the rate is that since the mark, else since the start."""
     parts = [duration(seconds_running), *_ledger(status, seconds_running, since or Mark(0, 0.0))]
+    recovery = part(status, "recovery")
+    if recovery and recovery.get("ended") is False:
+        parts.append(recovering(recovery))
     lines = rows(status, "lines")
     parts.append(f"lines {sum(row.get('state') == 'up' for row in lines)}/{len(lines)} up")
     parts += [

@@ -74,7 +74,7 @@ def _assemble(
     names = {feed.name: feed.venue for feed in feeds.values()}
     assembly = Assembly(settings, capture.session, SystemClock(), frozenset(names), names)
     random = Random()
-    add_writers(assembly, settings.data_dir, random, check_sessions=(capture.session,))
+    add_writers(assembly, settings.data_dir, random, check_sessions={capture.session: {}})
     add_monitor(assembly, publish_seconds=None, symbols_shown=0, level=logging.DEBUG)
     add_replay(assembly, feeds, read(capture.paths), speed, progress.update)
     return assembly

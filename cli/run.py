@@ -76,7 +76,7 @@ def _assemble(settings: Settings, past: Past, on_terminal: bool, stack: ExitStac
     blocking = frozenset(feed.name for feed in settings.feeds if feed.overload == "block")
     assembly = Assembly(settings, past.session, SystemClock(), blocking, venues)
     random = Random()
-    add_writers(assembly, settings.data_dir, random, check_sessions=past.unclean)
+    add_writers(assembly, settings.data_dir, random, check_sessions=past.unrecovered.since())
     # The live table shows the alerts; log lines would run through it.
     level = logging.DEBUG if on_terminal else logging.WARNING
     add_monitor(assembly, publish_seconds=TABLE_SECONDS, symbols_shown=50, level=level)

@@ -102,6 +102,13 @@ def rows(mapping: object, key: str) -> list[Mapping[str, Any]]:
     return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list | tuple) else []
 
 
+def recovering(progress: Mapping[str, Any]) -> str:
+    """Say how far a recovery has read the journal."""
+    of_bytes = whole(progress.get("of_bytes"))
+    share = 100 * whole(progress.get("read_bytes")) // of_bytes if of_bytes else 0
+    return f"recovering {share} % of {of_bytes / 2**20:,.0f} MiB, {count(progress.get('frames'))} frames"
+
+
 def tolerate(file: IO[str]) -> None:
     """Have a text file escape what its encoding lacks; symbols of venues are in any script."""
     reconfigure = getattr(file, "reconfigure", None)

@@ -1,7 +1,7 @@
 """What a normalizer remembers of a feed: identities seen, and the last contiguous id of each stream."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +22,18 @@ class StreamMemory:
     order: deque[Id] = field(default_factory=deque)
     next_ordinal: int = 0
     last_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A stream's memory at one instant, to be written down."""
+
+    symbol: str
+    channel: str
+    identities: list[Id]
+    """The remembered ones, oldest first."""
+    next_ordinal: int
+    last_seq: int | None
 
 
 @dataclass(slots=True)
@@ -75,18 +87,19 @@ class FeedMemory:
             memory = StreamMemory()
         return Lesson(memory, {}, memory.next_ordinal, memory.last_seq)
 
-    def export(self) -> Iterator[tuple[Stream, list[Id], int, int | None]]:
-        """Give each stream: the identities remembered, oldest first, the next ordinal, the last seq."""
-        for stream, memory in self._streams.items():
-            yield stream, list(memory.order), memory.next_ordinal, memory.last_seq
+    def export(self, symbols: Collection[str] | None = None) -> Iterator[Remembered]:
+        """Give what is remembered of each stream of these symbols; None: of all."""
+        for (symbol, channel), memory in self._streams.items():
+            if symbols is None or symbol in symbols:
+                yield Remembered(symbol, channel, list(memory.order), memory.next_ordinal, memory.last_seq)
 
-    def restore(
-        self, stream: Stream, identities: Sequence[Id], next_ordinal: int, last_seq: int | None
-    ) -> None:
+    def restore(self, stream: Remembered) -> None:
         """Remember a stream as it was exported."""
-        first = next_ordinal - len(identities)
-        seen = {identity: first + i for i, identity in enumerate(identities)}
-        self._streams[stream] = StreamMemory(seen, deque(identities), next_ordinal, last_seq)
+        first = stream.next_ordinal - len(stream.identities)
+        seen = {identity: first + i for i, identity in enumerate(stream.identities)}
+        self._streams[stream.symbol, stream.channel] = StreamMemory(
+            seen, deque(stream.identities), stream.next_ordinal, stream.last_seq
+        )
 
     def learn(self, lessons: dict[Stream, Lesson]) -> None:
         """Make what handlers learned last. Applying the same lessons twice changes nothing."""

@@ -47,8 +47,9 @@ def next_step(now: Situation) -> Step:
         return Step.WAIT if now.retrying else Step.WRITE_SEALED
     if now.open_rows and (now.due or now.draining):
         return Step.SEAL
-    if now.draining:
-        return Step.DRAINED
     if now.spooled and not now.spool_only:
-        return Step.WRITE_SPOOLED if now.allowed and not now.retrying else Step.WAIT
-    return Step.IDLE
+        if now.allowed and not now.retrying:
+            return Step.WRITE_SPOOLED
+        if not now.draining:
+            return Step.WAIT
+    return Step.DRAINED if now.draining else Step.IDLE

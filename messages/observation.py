@@ -113,3 +113,13 @@ class Posted:
 
     error: str
     """Empty where it went well; else one line without the URL's secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryProgressed:
+    """From the recoverer to the monitor: how far the journal is read."""
+
+    read_bytes: int
+    of_bytes: int
+    frames: int
+    ended: bool = False

@@ -1,15 +1,23 @@
-"""The checkpoint: what detectors and normalizers knew when a run ended, so that the next one starts warm."""
+"""The checkpoint: what detectors and normalizers knew at a place in the journal, to begin from there.
+
+It is of one piece: states, memories and the places (`covered`) that they belong to are replaced together.
+"""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from core.checkpointing import LineKey, Overlay, Place
+from core.memory import Remembered
+from core.symbol_state import SymbolState
 from stores.journal import sync_directory
 
-VERSION: Final = 1
+VERSION: Final = 2
+READABLE: Final = (1, 2)
+"""Version 1 said nothing of `covered`."""
 NAME: Final = "checkpoint"
 
 
@@ -33,6 +41,27 @@ class StreamCheckpoint(msgspec.Struct, frozen=True, array_like=True):
     next_ordinal: int
     last_seq: int | None
 
+    @classmethod
+    def of(cls, feed: str, stream: Remembered) -> "StreamCheckpoint":
+        """Give what a feed's normalizer remembers, to be written down."""
+        return cls(
+            feed, stream.symbol, stream.channel, stream.identities, stream.next_ordinal, stream.last_seq
+        )
+
+    @property
+    def remembered(self) -> Remembered:
+        """What a normalizer can remember again."""
+        return Remembered(self.symbol, self.channel, self.identities, self.next_ordinal, self.last_seq)
+
+
+class Covered(msgspec.Struct, frozen=True, array_like=True):
+    """A line of an unclean session, and how far its frames are in what the checkpoint knows."""
+
+    session: int
+    line: str
+    number: int
+    next_frame: int
+
 
 class Checkpoint(msgspec.Struct, frozen=True):
     """Everything that is warm."""
@@ -41,20 +70,65 @@ class Checkpoint(msgspec.Struct, frozen=True):
     session: int
     symbols: list[SymbolCheckpoint]
     streams: list[StreamCheckpoint]
+    covered: list[Covered] = []
+
+    @property
+    def places(self) -> dict[LineKey, Place]:
+        """How far each line of a session is covered."""
+        return {(each.session, each.line): Place(each.number, each.next_frame) for each in self.covered}
 
 
 def save(
-    data_dir: Path, session: int, symbols: Iterable[SymbolCheckpoint], streams: Iterable[StreamCheckpoint]
+    data_dir: Path,
+    session: int,
+    symbols: Iterable[SymbolCheckpoint],
+    streams: Iterable[StreamCheckpoint],
+    places: dict[LineKey, Place],
 ) -> None:
     """Put a checkpoint in the place of the last one, durably; OSError where the disk refuses."""
-    content = msgspec.msgpack.encode(Checkpoint(VERSION, session, list(symbols), list(streams)))
+    covered = [Covered(*line, place.number, place.next_frame) for line, place in places.items()]
+    checkpoint = Checkpoint(VERSION, session, list(symbols), list(streams), covered)
     temporary = data_dir / f"{NAME}.tmp"
     with open(temporary, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-        file.write(content)
+        file.write(msgspec.msgpack.encode(checkpoint))
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(data_dir / NAME)
     sync_directory(data_dir)
+
+
+def lay_over(data_dir: Path, session: int, overlay: Overlay, is_kept: Callable[[int], bool]) -> None:
+    """Bring the checkpoint up to date, durably; OSError where the disk refuses.
+
+    Places of sessions that are not kept any more are left out.
+    """
+    last = load(data_dir)
+    if not isinstance(last, Checkpoint):
+        # One that cannot be read was told at the start, and nothing of it was used.
+        last = Checkpoint(VERSION, session, [], [])
+    places = {line: place for line, place in (last.places | overlay.covered).items() if is_kept(line[0])}
+    save(data_dir, session, _symbols(last, overlay), _streams(last, overlay), places)
+
+
+def _symbols(last: Checkpoint, overlay: Overlay) -> Iterator[SymbolCheckpoint]:
+    for told in last.symbols:
+        if (told.feed, told.symbol) not in overlay.symbols:
+            yield told
+    for (feed, symbol), state in overlay.symbols.items():
+        yield symbol_checkpoint(feed, symbol, state)
+
+
+def _streams(last: Checkpoint, overlay: Overlay) -> Iterator[StreamCheckpoint]:
+    for told in last.streams:
+        if (told.feed, told.symbol, told.channel) not in overlay.streams:
+            yield told
+    for (feed, *_), stream in overlay.streams.items():
+        yield StreamCheckpoint.of(feed, stream)
+
+
+def symbol_checkpoint(feed: str, symbol: str, state: SymbolState) -> SymbolCheckpoint:
+    """Give a symbol's state, to be written down."""
+    return SymbolCheckpoint(feed, symbol, state.to_bytes())
 
 
 def load(data_dir: Path) -> Checkpoint | str | None:
@@ -66,6 +140,6 @@ def load(data_dir: Path) -> Checkpoint | str | None:
         return None
     except (OSError, msgspec.DecodeError) as error:
         return f"the checkpoint {path} cannot be read ({error}); detectors start cold"
-    if checkpoint.version != VERSION:
+    if checkpoint.version not in READABLE:
         return f"the checkpoint {path} is of another version ({checkpoint.version}); detectors start cold"
     return checkpoint

@@ -9,7 +9,7 @@ Sessions are told apart by their numbers, so a bucket is for one data directory.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -19,10 +19,10 @@ import pyarrow as pa
 
 from core.errors import RetryableStoreError
 from stores.influx_http import InfluxConnection
-from stores.influx_lines import RUN, bodies, run_of, shown
-from stores.influx_query import VERSIONS, check_version, literal, series
+from stores.influx_lines import RUN, bodies, hidden, run_of, shown
+from stores.influx_query import VERSIONS, check_version, literal, select, series
 from stores.schema import SCHEMA_VERSION, check_rows, stored
-from stores.store import BatchId, pack_origins
+from stores.store import WHOLE, BatchId, asked_for, pack_origins
 
 _BODY_BYTES: Final = 4 * 2**20
 _NOTE_EVERY_NS: Final = 600 * 10**9
@@ -82,18 +82,24 @@ class InfluxWriter:
         found = series(self._connection.query(asked), _BATCHES, (int,))
         return any(number >= batch.number for _, values in found for _, number in values)
 
-    def origins(self, table: str, session: int) -> dict[str, npt.NDArray[np.int64]]:
-        """Give, per line, the origins that the table has of a session, packed, in no certain order."""
+    def origins(
+        self, table: str, session: int, since: Mapping[str, int] = WHOLE
+    ) -> dict[str, npt.NDArray[np.int64]]:
+        """Give, per line, the origins that the table has of a session, packed, in no certain order.
+
+        `since` is as in `stores.store.Store`; the server reads the whole session all the same.
+        """
         if "session" not in stored(table).names:
             return {}
-        asked = (
-            f'SELECT "frame", "item" FROM "{table}" '
-            f'WHERE "{RUN}" = {literal(run_of(session))} AND "session" = {session} GROUP BY "line"'
-        )
+        where = [f'"{RUN}" = {literal(run_of(session))}', f'"session" = {session}', *_since(since)]
+        asked = f'{select(table, ("frame", "item"), where)} GROUP BY "line"'
         found: dict[str, list[npt.NDArray[np.int64]]] = defaultdict(list)
         for tags, values in series(self._connection.query(asked), table, (int, int)):
             numbers = np.array(values, np.int64)
-            found[shown(tags["line"])].append(pack_origins(numbers[:, 1], numbers[:, 2]))
+            line = shown(tags["line"])
+            packed = pack_origins(numbers[:, 1], numbers[:, 2])
+            if len(packed := asked_for(packed, since.get(line))):
+                found[line].append(packed)
         return {line: np.concatenate(packed) for line, packed in found.items()}
 
     def maintain(self) -> None:
@@ -116,3 +122,13 @@ class InfluxWriter:
         if self._opened is None:
             raise RetryableStoreError("the connection to InfluxDB is not open")
         return self._opened
+
+
+def _since(since: Mapping[str, int]) -> Iterator[str]:
+    """Give the conditions that leave out most of what is below `since`.
+
+    Every 64th frame comes although nobody asks: frames have no index, and while nothing is found, a server
+    that searches looks like one that has stalled.
+    """
+    for line, first in since.items():
+        yield f'("line" != {literal(hidden(line, tag=True))} OR "frame" >= {first} OR "frame" % 64 = 0)'

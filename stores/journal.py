@@ -11,12 +11,13 @@ machine's end may cost is what was not synced.
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
+from core.checkpointing import LineKey, Place
 from stores.journal_format import Entry, Header, Torn, decode_header, encode_entry, encode_header, entries
 
 SEGMENT_BYTES: Final = 64 * 2**20
@@ -24,6 +25,8 @@ SUFFIX: Final = ".tlj"
 _CLEAN: Final = "clean"
 
 Write = Callable[[int, bytes], int]
+Closed = Callable[[int, int], None]
+"""Hears of a segment that is full: its number, and the first frame behind it."""
 
 
 class LineJournal:
@@ -36,16 +39,16 @@ class LineJournal:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         opened: Callable[[Path], None] = lambda path: None,
-        closed: Callable[[Path], None] = lambda path: None,
+        closed: Closed = lambda number, next_frame: None,
         write: Write = os.write,
     ) -> None:
-        """`directory` is the session's; `opened` hears of a new segment, `closed` of a full one."""
+        """`directory` is the session's; `opened` hears of a new segment, `closed` of the one before it."""
         self._directory = directory
         self._header = header
         self._segment_bytes = segment_bytes
         self._opened = opened
         self.closed = closed
-        self._path: Path | None = None
+        self._number: int | None = None
         self._write = write
         self._file: int | None = None
         self._good = 0
@@ -58,7 +61,7 @@ class LineJournal:
         entry = encode_entry(kind, first_frame, ts_recv_ns, payloads)
         try:
             if self._file is None or self._good + len(entry) > self._segment_bytes:
-                self._open_next()
+                self._open_next(first_frame)
             self._put(entry)
         except OSError as error:
             self._cut()
@@ -71,7 +74,7 @@ class LineJournal:
             os.close(self._file)
             self._file = None
 
-    def _open_next(self) -> None:
+    def _open_next(self, first_frame: int) -> None:
         self.close()
         path = self._directory / segment_name(self._header.line, self._header.number)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -81,9 +84,9 @@ class LineJournal:
         header, self._header = self._header, replace(self._header, number=self._header.number + 1)
         self._put(encode_header(header))
         self._opened(path)
-        before, self._path = self._path, path
+        before, self._number = self._number, header.number
         if before is not None:
-            self.closed(before)
+            self.closed(before, first_frame)
 
     def _put(self, content: bytes) -> None:
         assert self._file is not None
@@ -123,6 +126,7 @@ class Journal:
     """All sessions of a data directory."""
 
     def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
         self.path = data_dir / "journal"
 
     def session_path(self, session: int) -> Path:
@@ -152,12 +156,16 @@ class Journal:
         """A session's segments, line by line, oldest first."""
         return sorted(self.session_path(session).glob(f"*{SUFFIX}"))
 
+    def covered(self, session: int, places: Mapping[LineKey, Place]) -> list[Path]:
+        """A session's segments of which nothing needs to be read again."""
+        return [path for path in self.segments(session) if covers(places, session, path)]
+
     def unclean(self, before: int) -> list[int]:
         """The sessions before one that ended with something left to recover, oldest first."""
         return [session for session in self.sessions() if session < before and not self.is_clean(session)]
 
-    def trim(self, retention_bytes: int, settled: Iterable[Path] = ()) -> int:
-        """Delete while there is too much: clean sessions, oldest first, then settled segments, in order.
+    def trim(self, retention_bytes: int, behind: Iterable[Path] = ()) -> int:
+        """Delete while there is too much: clean sessions, oldest first, then segments behind a checkpoint.
 
         Gives the bytes that are left.
         """
@@ -168,7 +176,7 @@ class Journal:
             if self.is_clean(session):
                 left -= sum(path.stat().st_size for path in self.segments(session))
                 self._delete(session)
-        for path in settled:
+        for path in behind:
             if left <= retention_bytes:
                 break
             if path.exists():
@@ -193,6 +201,19 @@ class Journal:
 def segment_name(line: str, number: int) -> str:
     """Give a segment's file name; whatever a line is called, it is one."""
     return f"{quote(line, safe='')}.{number:06d}{SUFFIX}"
+
+
+def split_name(path: Path) -> tuple[str, int]:
+    """Give the line and the number that a segment's file name tells."""
+    line, number, _ = path.name.rsplit(".", 2)
+    return unquote(line), int(number)
+
+
+def covers(places: Mapping[LineKey, Place], session: int, path: Path) -> bool:
+    """Tell whether nothing of a session's segment needs to be read again."""
+    line, number = split_name(path)
+    place = places.get((session, line))
+    return place is not None and number <= place.number
 
 
 def read_segment(path: Path) -> tuple[Header, Iterator[Entry | Torn]] | Torn:

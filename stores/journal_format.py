@@ -76,6 +76,11 @@ def encode_entry(kind: int, first_frame: int, ts_recv_ns: int, payloads: Sequenc
     return _PREFIX.pack(len(body), zlib.crc32(body)) + body
 
 
+def entry_bytes(entry: Entry) -> int:
+    """Count the bytes of an entry, its own prefix with it."""
+    return _PREFIX.size + _ENTRY.size + sum(4 + len(payload) for payload in entry.payloads)
+
+
 def decode_header(segment: bytes) -> tuple[Header, int] | Torn:
     """Read the header; give it and the offset of the first entry."""
     start = len(MAGIC) + _PREFIX.size

@@ -27,12 +27,20 @@ class KnownOrigins:
     """
 
     def __init__(
-        self, store: Store, spool: Iterable[Part], sessions: Iterable[int], own_session: int
+        self,
+        store: Store,
+        spool: Iterable[Part],
+        sessions: Mapping[int, Mapping[str, int]],
+        own_session: int,
     ) -> None:
+        """Ask the store: of each session, by line, from which frame on, and of other lines for all.
+
+        What the spool has is known from the first frame on, which does no harm.
+        """
         self._own = own_session
         self._known: dict[tuple[str, int], dict[str, npt.NDArray[np.int64]]] = {
-            (table, session): dict(store.origins(table, session))
-            for session in sessions
+            (table, session): dict(store.origins(table, session, since))
+            for session, since in sessions.items()
             for table in WITH_ORIGIN
         }
         # What a predecessor spooled will be stored; what this run spooled is the very thing to be judged.

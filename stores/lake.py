@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pa_dataset
 from deltalake.exceptions import DeltaError, SchemaMismatchError
 
@@ -18,7 +19,7 @@ from stores.lake_files import LakeFiles
 from stores.lake_table import LakeTable
 from stores.lake_upkeep import Upkeep, compact, expire, shorten_log, vacuum
 from stores.schema import TABLES, check_rows
-from stores.store import BatchId, pack_origins
+from stores.store import WHOLE, BatchId, pack_origins
 
 _COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
 """delta-rs colours its errors, terminal or not."""
@@ -70,14 +71,20 @@ class LakeWriter:
         with _errors(f"cannot look into {table}"):
             return self._table(table).holds(_app_id(batch.session), batch.number)
 
-    def origins(self, table: str, session: int) -> dict[str, npt.NDArray[np.int64]]:
-        """Give, per line, the origins that the table has of a session, packed, in no certain order."""
+    def origins(
+        self, table: str, session: int, since: Mapping[str, int] = WHOLE
+    ) -> dict[str, npt.NDArray[np.int64]]:
+        """Give, per line, the origins that the table has of a session, packed, in no certain order.
+
+        `since` is as in `stores.store.Store`; it skips row groups that are of one line, as most are once
+        they were sorted by symbol, and files where the session has one line only.
+        """
         found: dict[str, list[npt.NDArray[np.int64]]] = defaultdict(list)
         with _errors(f"cannot read {table}"):
             held = self._table(table)
             held.refresh()
             batches = held.dataset().to_batches(
-                columns=["line", "frame", "item"], filter=pa_dataset.field("session") == session
+                columns=["line", "frame", "item"], filter=_asked_for(session, since)
             )
             for rows in batches:
                 packed = pack_origins(rows["frame"].to_numpy(), rows["item"].to_numpy())
@@ -134,6 +141,14 @@ class LakeWriter:
 
 def _app_id(session: int) -> str:
     return f"tapeline/{session}"
+
+
+def _asked_for(session: int, since: Mapping[str, int]) -> pc.Expression:
+    """Say which rows: by what is left out, for then a row group of one line is skipped by its statistics."""
+    asked: pc.Expression = pa_dataset.field("session") == session
+    for line, first in since.items():
+        asked &= ~((pa_dataset.field("line") == line) & (pa_dataset.field("frame") < first))
+    return asked
 
 
 @contextmanager

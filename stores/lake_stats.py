@@ -37,7 +37,7 @@ def statistics(rows: pa.Table) -> str:
 def dataset_of(handle: DeltaTable, table: str, files: LakeFiles) -> pa_dataset.Dataset:
     """Give a table's rows as of the handle's last look; a column that an older file lacks is NULL there."""
     schema = pa.schema((*TABLES[table], DATE))
-    bounded = [name for name in (*TIMES[table], "session") if name in schema.names]
+    bounded = [name for name in (*TIMES[table], "session", "line", "frame") if name in schema.names]
     wanted = [f"{kind}.{name}" for kind in ("null_count", "min", "max") for name in bounded]
     actions: pa.Table = pa.table(handle.get_add_actions(flatten=True))
     columns = [name for name in ("path", f"partition.{DATE.name}", *wanted) if name in actions.column_names]
@@ -57,7 +57,9 @@ def _guarantee(file: dict[str, Any], bounded: list[str]) -> pc.Expression:
     for name in bounded:
         least, most = file.get(f"min.{name}"), file.get(f"max.{name}")
         if file.get(f"null_count.{name}") == 0 and least is not None and most is not None:
-            sure &= (pa_dataset.field(name) >= least) & (pa_dataset.field(name) <= most)
+            column = pa_dataset.field(name)
+            # Arrow concludes more from one value than from bounds that are equal.
+            sure &= column == least if least == most else (column >= least) & (column <= most)
     return sure
 
 

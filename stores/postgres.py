@@ -2,8 +2,9 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +19,10 @@ from stores.postgres_binary import HEADER, TRAILER, encoded
 from stores.postgres_link import Link, checked, connect, errors
 from stores.postgres_schema import TIME, claim, prepare
 from stores.schema import TABLES, TIMES, check_rows, stored
-from stores.store import BatchId
+from stores.store import WHOLE, BatchId, asked_for
 
 _SLICE_ROWS: Final = 8_192
-_FETCHED_ROWS: Final = 50_000
+_FETCHED_ROWS: Final = 10_000
 _DELETED_ROWS: Final = 10_000
 _DELETING_SECONDS: Final = 2.0
 _DAY_NS: Final = 86_400 * 10**9
@@ -37,6 +38,10 @@ _HOLDS: Final = """
     FROM tapeline_store WHERE epoch = %s
 """
 _ORIGINS: Final = sql.SQL("SELECT line, frame << 20 | item FROM {} WHERE session = %s")
+# Every 128th frame comes although nobody asks: no index leads to a line's frames (it would make each write
+# a third slower), and while nothing is found, a server that searches looks like one that has stalled.
+_SINCE: Final = sql.SQL("{} AND (frame & 127 = 0 OR NOT ({}))")
+_BELOW: Final = sql.SQL("line = %s AND frame < %s")
 _DELETE: Final = sql.SQL(
     "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE time_ns < %s LIMIT %s))"
 )
@@ -102,18 +107,24 @@ class PostgresWriter:
                 raise _taken_over()
             return bool(row[0])
 
-    def origins(self, table: str, session: int) -> dict[str, npt.NDArray[np.int64]]:
-        """Give, per line, the origins that the table has of a session, packed, in no certain order."""
+    def origins(
+        self, table: str, session: int, since: Mapping[str, int] = WHOLE
+    ) -> dict[str, npt.NDArray[np.int64]]:
+        """Give, per line, the origins that the table has of a session, packed, in no certain order.
+
+        `since` is as in `stores.store.Store`; the server reads the whole session all the same.
+        """
         found: dict[str, list[npt.NDArray[np.int64]]] = defaultdict(list)
         stored(table)
         with self._errors(f"cannot read {table}"):
             link = self._held()
             with link.transaction(), link.cursor("origins", scrollable=False) as cursor:
-                cursor.execute(_ORIGINS.format(sql.Identifier(table)), [session], binary=True)
+                cursor.execute(*_origins(table, session, since), binary=True)
                 while rows := cursor.fetchmany(_FETCHED_ROWS):
                     self._extend(link)
                     for line, packed in _by_line(rows).items():
-                        found[line].append(packed)
+                        if len(packed := asked_for(packed, since.get(line))):
+                            found[line].append(packed)
         return {line: np.concatenate(packed) for line, packed in found.items()}
 
     def maintain(self) -> str | None:
@@ -194,6 +205,14 @@ def _copy(link: Link, table: str, rows: pa.Table) -> None:
             # Most batches are one slice, and so one packet.
             head, tail = b"" if start else HEADER, b"" if stop < timed.num_rows else TRAILER
             copy.write(b"".join((head, encoded(timed.slice(start, _SLICE_ROWS)), tail)))
+
+
+def _origins(table: str, session: int, since: Mapping[str, int]) -> tuple[sql.Composed, list[Any]]:
+    """Ask for a session's origins, without most of those that are below `since`."""
+    text = _ORIGINS.format(sql.Identifier(table))
+    if since:
+        text = _SINCE.format(text, sql.SQL(" OR ").join([_BELOW] * len(since)))
+    return text, [session, *chain.from_iterable(since.items())]
 
 
 def _by_line(rows: list[Any]) -> dict[str, npt.NDArray[np.int64]]:

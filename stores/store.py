@@ -5,12 +5,17 @@ numbers its batches, a store keeps the number with the rows, and after a commit 
 the writer asks `holds` before it writes again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+WHOLE: Final[Mapping[str, int]] = MappingProxyType({})
+"""Of every line, all of a session's origins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,14 @@ class Store(Protocol):
     def holds(self, table: str, batch: BatchId) -> bool:
         """Tell whether the batch is in the table, or was superseded by a later one of its session."""
 
-    def origins(self, table: str, session: int) -> dict[str, npt.NDArray[np.int64]]:
-        """Give, per line, the origins that the table has of a session, packed by `pack_origins`."""
+    def origins(
+        self, table: str, session: int, since: Mapping[str, int] = WHOLE
+    ) -> dict[str, npt.NDArray[np.int64]]:
+        """Give, per line, the origins that the table has of a session, packed by `pack_origins`.
+
+        `since` is, by line, the first frame that is asked for; of a line that it does not name, all are.
+        A line without any is left out.
+        """
 
     def maintain(self) -> str | None:
         """Do the upkeep that is due (compaction, retention); say in words what was done, or None."""
@@ -74,3 +85,8 @@ class StoreReader(Protocol):
 def pack_origins(frame: Any, item: Any) -> npt.NDArray[np.int64]:
     """Pack frames and items into one int64 each, in the same order: frame · 2^20 + item."""
     return np.asarray(frame, np.int64) << 20 | np.asarray(item, np.int64)
+
+
+def asked_for(packed: npt.NDArray[np.int64], first: int | None) -> npt.NDArray[np.int64]:
+    """Give those of a line's packed origins that are of its first frame or later; all where it is None."""
+    return packed if first is None else packed[packed >= pack_origins(first, 0)]

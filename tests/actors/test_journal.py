@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from core.errors import RetryableStoreError
+from messages.supervision import BeginDrain
 from stores.journal import Journal
 from tests.support.harness import World, telling_seed
 from tests.support.memory_store import MemoryTables
@@ -49,7 +52,7 @@ def test_a_killed_run_is_recovered_to_what_it_would_have_been(
         world.run(lambda: not killed.line.waiting)
         after = System(
             make_world(seed + 1), directory, tables=killed.tables, journalled=True,
-            session=SESSION + 1, check_sessions=(SESSION,),
+            session=SESSION + 1,
         )  # fmt: skip
         after.begin()
         after.world.run(after.quiet)
@@ -69,8 +72,7 @@ def test_the_recovered_run_goes_on_where_the_killed_one_was(tmp_path: Path, make
     first.line.say(*(trade("A", 100.0 + i % 3, i) for i in range(1, 50)))
     first.world.run(lambda: not first.line.waiting)
     second = System(
-        make_world(2), tmp_path, tables=first.tables, journalled=True, session=SESSION + 1,
-        check_sessions=(SESSION,),
+        make_world(2), tmp_path, tables=first.tables, journalled=True, session=SESSION + 1
     )  # fmt: skip
     second.begin()
     second.line.say(trade("A", 101.0, 49), trade("A", 102.0, 53))
@@ -116,3 +118,169 @@ def test_nothing_makes_room_that_a_store_has_not(tmp_path: Path, make_world: Mak
     system.world.run(system.quiet)
     assert system.drain().balanced
     assert any("journal.retention_mb" in row["text"] for row in system.tables.rows["alerts"])
+
+
+PADDING = "x" * 20_000
+
+
+def say_at_length(system: System, first: int, last: int) -> None:
+    """Have the line send trades that fill a segment every few frames; B's come seldom."""
+    system.line.say(
+        *(
+            trade("B" if i % 40 == 7 else "A", 100 + (i * 7 % 13) / 10, i, padding=PADDING)
+            for i in range(first, last)
+        )
+    )
+
+
+def pass_time(system: System, seconds: float) -> None:
+    """Let the clock go on."""
+    until = system.world.clock.monotonic() + seconds
+    system.world.run(lambda: system.world.clock.monotonic() > until)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_run_killed_long_after_its_start_is_recovered_from_where_its_checkpoint_is(
+    seed: int, tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """Old segments are gone, the recovery is killed too, and every value is what it would have been."""
+    bound = ["journal.retention_mb=1"]
+    with telling_seed(seed):
+        whole = System(make_world(seed), tmp_path, bound, journalled=True)
+        whole.begin()
+        say_at_length(whole, 1, 241)
+        whole.world.run(whole.quiet)
+        whole.drain()
+        world = make_world(seed)
+        directory = tmp_path / "killed"
+        directory.mkdir()
+        killed = System(world, directory, bound, journalled=True)
+        killed.begin()
+        for first in range(1, 201, 20):
+            say_at_length(killed, first, first + 20)
+            killed.world.run(killed.quiet)
+            pass_time(killed, 11)
+        assert next(iter(Journal(directory).segments(SESSION))).name.split(".")[1] > "000010"
+        say_at_length(killed, 201, 241)
+        for _ in range(world.random.randrange(200)):
+            world.step()
+        world.run(lambda: not killed.line.waiting)
+        again = System(
+            make_world(seed + 1), directory, bound, tables=killed.tables, journalled=True, session=8
+        )
+        for _ in range(world.random.randrange(600)):
+            again.world.step()
+        after = System(
+            make_world(seed + 2), directory, bound, tables=killed.tables, journalled=True, session=9
+        )
+        after.begin()
+        after.world.run(after.quiet)
+        ledger = after.drain()
+        assert ledger.balanced, ledger.as_json()
+        stamp = COLUMNS.index("ts_recv_ns")
+        assert [row[:stamp] for row in rows(killed.tables)] == [row[:stamp] for row in rows(whole.tables)]
+        # What lies behind the checkpoint was not read again.
+        assert ledger.as_json()["frames"]["decoded"] < 120
+        assert Journal(directory).unclean(before=10) == []
+
+
+def test_a_recovered_session_is_clean_as_soon_as_its_rows_are_stored(
+    tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """The run that recovered it may go on for months, and be killed too: it is not read a second time."""
+    first = System(make_world(1), tmp_path, journalled=True)
+    first.begin()
+    first.line.say(*(trade("A", 100.0 + i % 3, i) for i in range(1, 50)))
+    first.world.run(lambda: not first.line.waiting)
+    second = System(make_world(2), tmp_path, tables=first.tables, journalled=True, session=SESSION + 1)
+    second.begin()
+    second.line.say(trade("A", 101.0, 50))
+    second.world.run(second.quiet)
+    assert not Journal(tmp_path).is_clean(SESSION)
+    pass_time(second, 11)
+    assert Journal(tmp_path).is_clean(SESSION)
+    third = System(make_world(3), tmp_path, tables=first.tables, journalled=True, session=SESSION + 2)
+    third.begin()
+    third.world.run(third.quiet)
+    ledger = third.drain()
+    assert ledger.balanced
+    assert ledger.as_json()["frames"]["decoded"] == 1
+    (row,) = [row for row in first.tables.rows["ticks"] if row["session"] == SESSION + 1]
+    assert row["z"] is not None
+
+
+def test_a_stop_amid_a_recovery_leaves_the_rest_to_the_next_start(
+    tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """What the actors know then is of no place that a checkpoint could name: the last one stays."""
+    whole = System(make_world(1), tmp_path, journalled=True)
+    whole.begin()
+    whole.line.say(*said(1, 2_000))
+    whole.world.run(whole.quiet)
+    whole.drain()
+    directory = tmp_path / "killed"
+    directory.mkdir()
+    killed = System(make_world(1), directory, journalled=True)
+    killed.begin()
+    killed.line.say(*said(1, 2_000))
+    killed.world.run(lambda: not killed.line.waiting)
+    stopped = System(make_world(2), directory, tables=killed.tables, journalled=True, session=SESSION + 1)
+    recoverer = stopped.slot_of("recoverer")
+    stopped.world.run(lambda: recoverer.counts != {})
+    stopped.world.frozen.add("recoverer")
+    stopped.assembly.supervisor.tell(BeginDrain("the operator changed his mind"))
+    stopped.world.run(lambda: len(recoverer.mailbox) > 0)
+    stopped.world.frozen.clear()
+    assert not recoverer.state.ended
+    assert stopped.drain().balanced
+    assert Journal(directory).unclean(before=SESSION + 2) == [SESSION]
+    after = System(make_world(3), directory, tables=killed.tables, journalled=True, session=SESSION + 2)
+    after.begin()
+    after.world.run(after.quiet)
+    assert after.drain().balanced
+    stamp = COLUMNS.index("ts_recv_ns")
+    assert [row[:stamp] for row in rows(killed.tables)] == [row[:stamp] for row in rows(whole.tables)]
+
+
+def test_rows_that_found_no_room_are_recovered_from_a_journal_that_was_kept(
+    tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """Neither the store nor the spool took them: their segments stay, whatever the bound."""
+    bound = ["journal.retention_mb=1"]
+    system = System(make_world(5), tmp_path, bound, journalled=True)
+    system.begin()
+    outage = system.tables.before_commit = Outage()
+    say_at_length(system, 1, 41)
+    system.world.run(lambda: bool(system.slot_of("writer/s").counts.get(("f", "spooled"))))
+    spool: Any = system.assembly.specs["writer/s"].arguments["spool"]
+    spool._max_bytes = spool.nbytes
+    say_at_length(system, 41, 81)
+    system.world.run(lambda: bool(system.slot_of("writer/s").counts.get(("f", "shed.spool_full"))))
+    outage.down = False
+    for first in range(81, 241, 20):
+        say_at_length(system, first, first + 20)
+        system.world.run(system.quiet)
+        pass_time(system, 11)
+    ledger = system.drain()
+    assert ledger.balanced
+    lost = ledger.as_json()["reasons"]["spool_full"]
+    assert Journal(tmp_path).nbytes > 3 * 2**20
+    after = System(make_world(6), tmp_path, bound, tables=system.tables, journalled=True, session=SESSION + 1)
+    after.begin()
+    after.world.run(after.quiet)
+    ledger = after.drain()
+    assert ledger.balanced
+    assert ledger.as_json()["total"]["recovered"] == lost
+    assert len(rows(system.tables)) == 240
+    assert Journal(tmp_path).unclean(before=SESSION + 2) == []
+
+
+class Outage:
+    """A store that is down until it is mended."""
+
+    down = True
+
+    def __call__(self, table: str, rows: pa.Table) -> None:
+        """Fail while down."""
+        if self.down:
+            raise RetryableStoreError("the store is down")

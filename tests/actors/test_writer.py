@@ -221,6 +221,25 @@ def test_a_full_spool_sheds_and_says_so(tmp_path: Path, make_world: MakeWorld) -
     assert account["total"]["spooled"] == 39
 
 
+def test_a_stop_while_the_spool_is_written_writes_the_rest(tmp_path: Path, make_world: MakeWorld) -> None:
+    """The store answers again, so nothing is left to the next run."""
+    system = System(make_world(5), tmp_path)
+    system.begin()
+    outage = Outage(system.tables)
+    say(system, 1, 40)
+    system.world.run(lambda: breaker(system) == "open")
+    for first in range(40, 200, 10):
+        say(system, first, first + 10)
+        seconds(system, 0.5)
+    outage.down = False
+    system.world.run(lambda: breaker(system) == "closed")
+    assert system.slot_of("writer/s").counts["f", "spooled"] > 0
+    ledger = system.drain()
+    assert ledger.balanced
+    assert ledger.as_json()["total"]["spooled"] == 0
+    assert stored_ids(system) == list(range(1, 200))
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_crashes_during_an_outage_lose_nothing(seed: int, tmp_path: Path, make_world: MakeWorld) -> None:
     """The writer dies again and again while it retries, spools and drains the spool."""

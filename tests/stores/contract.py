@@ -4,7 +4,7 @@ import math
 import multiprocessing
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -195,6 +195,38 @@ class StoreContract(ABC):
             }
             assert store.origins("ticks", 3) == {}
             assert store.origins("gaps", 1) == {}
+
+    @pytest.mark.parametrize(
+        ("since", "expected"),
+        [
+            ({}, {"spot/0/A": range(300), "spot/1, 'A\\": range(0, 30, 3)}),
+            ({"spot/0/A": 257}, {"spot/0/A": range(257, 300), "spot/1, 'A\\": range(0, 30, 3)}),
+            ({"spot/1, 'A\\": 13}, {"spot/0/A": range(300), "spot/1, 'A\\": range(15, 30, 3)}),
+            ({"spot/0/A": 299, "spot/1, 'A\\": 9},
+             {"spot/0/A": [299], "spot/1, 'A\\": range(9, 30, 3)}),
+            ({"spot/9/A": 2}, {"spot/0/A": range(300), "spot/1, 'A\\": range(0, 30, 3)}),
+            ({"spot/0/A": 300}, {"spot/1, 'A\\": range(0, 30, 3)}),
+            ({"spot/0/A": 2**40, "spot/1, 'A\\": 28, "spot/9/A": 0}, {}),
+        ],
+    )  # fmt: skip
+    def test_origins_come_from_the_frame_on_that_each_line_is_asked_for(
+        self, terms: Terms, since: dict[str, int], expected: dict[str, Sequence[int]]
+    ) -> None:
+        """Of a line that is not named, all come; another session's are none of it."""
+        other = "spot/1, 'A\\"
+        with opened(terms) as store:
+            store.write("ticks", ticks(200, frame=np.arange(200)), BatchId(1, 0))
+            store.write("ticks", ticks(100, frame=np.arange(200, 300), item=[0, 1] * 50), BatchId(1, 1))
+            store.write("ticks", ticks(10, frame=np.arange(0, 30, 3), line=other), BatchId(1, 2))
+            store.write("ticks", ticks(2, session=2, frame=[298, 299], item=7), BatchId(2, 0))
+            store.write("gaps", gap_rows([gap(frame=7), gap(frame=8)]), BatchId(1, 0))
+            found = {line: sorted(p.tolist()) for line, p in store.origins("ticks", 1, since).items()}
+            gaps = store.origins("gaps", 1, {"spot/0/A": 8})
+        assert found == {
+            line: [pack_origins(n, n % 2 if n >= 200 else 0) for n in frames]
+            for line, frames in expected.items()
+        }
+        assert {line: packed.tolist() for line, packed in gaps.items()} == {"spot/0/A": [pack_origins(8, 0)]}
 
     def test_rows_of_another_schema_are_refused_for_good(self, terms: Terms) -> None:
         with opened(terms) as store:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stores.journal import Journal, LineJournal, Segment, examine
 from stores.journal_format import FRAMES, RESET, Entry, Header, Torn
-from stores.journal_replay import read_sessions
+from stores.journal_replay import Unrecovered, read_sessions
 from stores.journal_sync import Syncer
 
 HEADER = Header(3, "f", "generic", "f/0/A", 0)
@@ -25,7 +25,8 @@ def append(kept: LineJournal, first: int, count: int = 1) -> str | None:
 def frames(journal: Journal, warnings: list[str] | None = None) -> list[bytes]:
     """Read every frame of session 3."""
     told: list[str] = [] if warnings is None else warnings
-    return [payload for kept in read_sessions(journal, [3], told) for payload in kept.entry.payloads]
+    found = read_sessions(Unrecovered(journal, [3]), told)
+    return [payload for kept in found for payload in kept.entry.payloads]
 
 
 def test_what_was_appended_reads_back_across_segments(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_what_was_appended_reads_back_across_segments(tmp_path: Path) -> None:
     assert len(opened) > 3
     assert {path.stat().st_mode & 0o777 for path in opened} == {0o600}
     assert frames(journal) == [b"frame %d" % i for i in range(40)]
-    assert list(read_sessions(journal, [3], []))[-1].entry == Entry(RESET, 40, 7, ())
+    assert list(read_sessions(Unrecovered(journal, [3]), []))[-1].entry == Entry(RESET, 40, 7, ())
 
 
 def test_an_entry_that_stands_twice_is_read_once(tmp_path: Path) -> None:

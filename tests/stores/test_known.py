@@ -1,6 +1,6 @@
 """A repeated replay: rows that the store already has are duplicates, and are not written again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from core.records import OK, REJECT
 from stores.filing import file_batch
 from stores.known import KnownOrigins
 from stores.parts import Part
-from stores.store import BatchId
+from stores.store import WHOLE, BatchId
 from tests.stores.making import alert, block, dead_letter, gap, malformed
 from tests.support.memory_store import MemoryStore, MemoryTables
 
@@ -49,7 +49,7 @@ def store_of(*filed: Part) -> MemoryStore:
 
 def known_of(store: MemoryStore, *sessions: int, spool: Sequence[Part] = (), own: int = 1) -> KnownOrigins:
     """Give what is known of sessions in a run of session `own`."""
-    return KnownOrigins(store, spool, sessions, own)
+    return KnownOrigins(store, spool, {session: {} for session in sessions}, own)
 
 
 def test_what_a_recovered_session_stored_or_spooled_was_never_lost() -> None:
@@ -63,6 +63,22 @@ def test_what_a_recovered_session_stored_or_spooled_was_never_lost() -> None:
         if wanted is not None:
             assert fresh.rows["frame"].to_pylist() == wanted
             assert counts == {("spot", "recovered"): -2 - (part.table == "rejects")}
+
+
+def test_of_each_session_its_lines_are_asked_for_from_the_frame_that_is_given() -> None:
+    """Below it nothing is known but what the spool has; what comes of there is written."""
+    stored = (*parts([2, 4, 6]), *parts([2, 4, 6], "spot/1/A", 2), *parts([2, 4, 6], session=2))
+    spooled = [part for part in parts([0], number=3) if part.table == "ticks"]
+    known = KnownOrigins(store_of(*stored), spooled, {1: {"spot/0/A": 4}, 2: {"spot/0/A": 5}}, 9)
+
+    def written(session: int, line: str) -> list[int]:
+        part = next(part for part in parts([0, 2, 4, 6], line, 9, session) if part.table == "ticks")
+        fresh, _ = known.divide(replace(part, batch=BatchId(9, 1)))
+        return [row["frame"] for row in fresh.rows.to_pylist()]
+
+    assert written(1, "spot/0/A") == [2]
+    assert written(1, "spot/1/A") == [0]
+    assert written(2, "spot/0/A") == [0, 2, 4]
 
 
 def test_what_was_carried_in_is_not_judged_by_itself() -> None:
@@ -108,7 +124,9 @@ def test_without_a_session_nothing_is_known_and_the_store_is_not_asked() -> None
     class Deaf(MemoryStore):
         """Has no origins to tell."""
 
-        def origins(self, table: str, session: int) -> dict[str, npt.NDArray[np.int64]]:
+        def origins(
+            self, table: str, session: int, since: Mapping[str, int] = WHOLE
+        ) -> dict[str, npt.NDArray[np.int64]]:
             """See stores.store.Store."""
             raise AssertionError("it was asked")
 

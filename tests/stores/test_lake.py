@@ -109,6 +109,17 @@ def test_a_commit_of_unknown_outcome_is_found_and_not_repeated(root: str) -> Non
     assert len(read(root)) == 3
 
 
+def test_files_whose_frames_nobody_asks_for_are_not_read(root: str, writer: LakeWriter) -> None:
+    """Where a file is of one line, not even its footer: the file may be gone."""
+    writer.write("ticks", ticks(10), BatchId(1, 0))
+    (old,) = files_of(root)
+    writer.write("ticks", ticks(10, frame=np.arange(10, 20)), BatchId(1, 1))
+    old.unlink()
+    assert len(writer.origins("ticks", 1, {"spot/0/A": 10})["spot/0/A"]) == 10
+    with pytest.raises(RetryableStoreError):
+        writer.origins("ticks", 1, {"spot/0/A": 9})
+
+
 def test_many_small_commits_become_few_files_and_the_same_rows(root: str) -> None:
     with closing(tidy(root)) as writer:
         for number in range(12):

@@ -1,13 +1,13 @@
 """A store that keeps its rows in lists, and fails when a test says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stores.store import BatchId, pack_origins
+from stores.store import WHOLE, BatchId, pack_origins
 
 
 class MemoryTables:
@@ -52,11 +52,13 @@ class MemoryStore:
         """See stores.store.Store."""
         return self._tables.numbers.get((table, batch.session), -1) >= batch.number
 
-    def origins(self, table: str, session: int) -> dict[str, npt.NDArray[np.int64]]:
+    def origins(
+        self, table: str, session: int, since: Mapping[str, int] = WHOLE
+    ) -> dict[str, npt.NDArray[np.int64]]:
         """See stores.store.Store."""
         lines: dict[str, list[tuple[int, int]]] = {}
         for row in self._tables.rows.get(table, []):
-            if row["session"] == session:
+            if row["session"] == session and row["frame"] >= since.get(row["line"], row["frame"]):
                 lines.setdefault(row["line"], []).append((row["frame"], row["item"]))
         return {line: pack_origins(*zip(*pairs, strict=True)) for line, pairs in lines.items()}
 

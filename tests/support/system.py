@@ -15,7 +15,8 @@ from actors.slot import Failpoint, Slot
 from actors.supervisor import SupervisorActor
 from actors.supervisor_state import SupervisorState
 from actors.transport import Ended
-from actors.wiring import add_feed, add_journal, add_monitor, add_recovery, add_writers
+from actors.wiring import add_feed, add_journal, add_monitor, add_writers
+from cli.past import Past
 from core import frames
 from core.ledger import Ledger
 from core.settings import Feed, Settings
@@ -109,7 +110,6 @@ class System:
         clock: Any = None,
         tables: MemoryTables | None = None,
         publish_seconds: float = 1.0,
-        check_sessions: tuple[int, ...] = (),
         journalled: bool = False,
         session: int = SESSION,
     ) -> None:
@@ -122,16 +122,18 @@ class System:
         venues = {feed.name: feed.venue for feed in self.settings.feeds}
         blocking = frozenset(feed.name for feed in self.settings.feeds if feed.overload == "block")
         self.assembly = Assembly(self.settings, session, clock or world.clock, blocking, venues, failpoint)
+        self.past = Past(self.settings, session) if journalled else None
         add_writers(
-            self.assembly, directory, world.random, check_sessions=check_sessions,
+            self.assembly, directory, world.random,
+            check_sessions=self.past.unrecovered.since() if self.past is not None else {},
             open_store=lambda terms: MemoryStore(self.tables),
         )  # fmt: skip
         add_monitor(self.assembly, publish_seconds=publish_seconds, symbols_shown=10)
         journal = add_journal(self.assembly, directory) if journalled else None
         for feed in self.settings.feeds:
             add_feed(self.assembly, feed, "ws://scripted", self._make_dialer, world.random, journal)
-        if journal is not None and check_sessions:
-            add_recovery(self.assembly, journal, check_sessions)
+        if self.past is not None:
+            self.past.attach(self.assembly)
         self.slot: Slot[SupervisorState] = Slot(
             "supervisor", SupervisorState(), self.assembly.supervisor.mailbox, self.assembly.clock,
             monitor=self.assembly.monitor,
@@ -176,11 +178,13 @@ class System:
         return not (waiting or restarting or busy)
 
     def drain(self) -> Ledger:
-        """Drain, and give the final ledger."""
+        """Drain, conclude as a run does, and give the final ledger."""
         self.assembly.supervisor.tell(BeginDrain("the test is over"))
         self.world.run(lambda: self.ended is not None)
         assert self.ended is not None
         assert self.ended.ledger is not None
+        if self.past is not None:
+            self.past.conclude(self.assembly, self.ended)
         return self.ended.ledger
 
     @property
@@ -193,6 +197,7 @@ def settings_for(directory: Path, overrides: Sequence[str] = ()) -> Settings:
     """Give settings of one generic feed of the symbols A and B."""
     config = directory / "config.toml"
     config.write_text(
+        'data_dir = "."\n'
         '[[feeds]]\nname = "f"\nvenue = "generic"\nurl = "ws://127.0.0.1:9"\nsymbols = ["A", "B"]\n'
         '[writer]\nbatch_rows = 5\n[[stores]]\nname = "s"\nbatch_rows = 5\nflush_ms = 100\n'
     )
