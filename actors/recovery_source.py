@@ -72,7 +72,9 @@ class RecoverySource:
         }
 
     def _progress(self) -> RecoveryProgressed:
-        return RecoveryProgressed(self._bytes, self._of_bytes, self._frames, self.ended)
+        # What is torn and what stands twice is passed over, and so are the segments' headers.
+        nbytes = self._of_bytes if self.ended else min(self._bytes, self._of_bytes)
+        return RecoveryProgressed(nbytes, self._of_bytes, self._frames, self.ended)
 
     def _note_unknown(self, header: Header) -> None:
         self._left_out.add(header.line)

@@ -175,6 +175,9 @@ def test_a_run_killed_long_after_its_start_is_recovered_from_where_its_checkpoin
         )
         after.begin()
         after.world.run(after.quiet)
+        progress = after.slot_of("monitor").state.recovery
+        assert progress.ended
+        assert progress.read_bytes == progress.of_bytes > 0
         ledger = after.drain()
         assert ledger.balanced, ledger.as_json()
         stamp = COLUMNS.index("ts_recv_ns")

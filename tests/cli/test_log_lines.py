@@ -55,3 +55,11 @@ def test_any_status_gives_one_line(
 ) -> None:
     assert line(any_status, seconds, Mark(n, before)).isprintable()
     assert line(any_status, seconds, mark(any_status, before)).isprintable()
+
+
+def test_a_recovery_says_how_far_it_is_until_it_is_over() -> None:
+    progress = {"read_bytes": 3 * 2**20, "of_bytes": 4 * 2**20, "frames": 12_345, "ended": False}
+    told = line({**status(), "recovery": progress}, 1.0)
+    assert "recovering 75 % of 4 MiB, 12,345 frames, lines" in told
+    assert "recovering" not in line({**status(), "recovery": {**progress, "ended": True}}, 1.0)
+    assert "recovering 0 %" in line({"recovery": {"ended": False}}, 1.0)
