@@ -1,5 +1,6 @@
 """Where to send messages: a mailbox, not an actor, so that it stays right when the actor is replaced."""
 
+from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 import pykka
@@ -26,6 +27,10 @@ class Address(Generic[M]):
     def put(self, message: M) -> None:
         """Put a message into the data lane, in order with all other data."""
         self.mailbox.put_data(message)
+
+    def put_all(self, messages: Iterable[M]) -> None:
+        """Put several, waking the actor once."""
+        self.mailbox.put_all_data(messages)
 
     def ask(self, message: M, timeout_seconds: float) -> Any:
         """Send through the control lane and wait for the handler's answer.

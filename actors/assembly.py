@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from actors import mailbox
 from actors.address import Address
 from actors.clock import Clock
 from actors.detector import DetectorActor, DetectorState
@@ -17,6 +18,8 @@ from core.settings import Settings
 from core.topology import detector_name
 
 MB: Final = 2**20
+BATCH_BYTES: Final = 2**19
+BATCH_BYTES_A_SYMBOL: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -95,9 +98,15 @@ class Assembly:
 
     # Mailboxes
 
-    def frames_mailbox(self) -> Mailbox:
-        """Make a normalizer's: bounded in bytes."""
-        return self._mailbox(self.settings.actors.frames_mb * MB, lambda feed: self._gates[feed].frames)
+    def frames_mailbox(self, symbols: int) -> Mailbox:
+        """Make a normalizer's: bounded in bytes.
+
+        Its batches are no larger than the processor's caches unless symbols are many: what a batch costs
+        is by symbol.
+        """
+        limit = self.settings.actors.frames_mb * MB
+        batch_bytes = min(max(BATCH_BYTES, symbols * BATCH_BYTES_A_SYMBOL), limit)
+        return self._mailbox(limit, lambda feed: self._gates[feed].frames, batch_bytes)
 
     def ticks_mailbox(self) -> Mailbox:
         """Make a detector's: bounded in ticks of a symbol."""
@@ -107,8 +116,10 @@ class Assembly:
         """Make a writer's: bounded in rows of a symbol."""
         return self._mailbox(self.settings.actors.mailbox_ticks, lambda feed: self._gates[feed].rows)
 
-    def _mailbox(self, limit: int, gate: Callable[[str], Gate]) -> Mailbox:
-        return Mailbox(limit, self._blocking, gate, self._budget)
+    def _mailbox(
+        self, limit: int, gate: Callable[[str], Gate], batch_bytes: int = mailbox.BATCH_BYTES
+    ) -> Mailbox:
+        return Mailbox(limit, self._blocking, gate, self._budget, batch_bytes)
 
     # Detectors
 

@@ -6,6 +6,8 @@ from functools import partial
 from random import Random
 from typing import Any, ClassVar, assert_never
 
+import numpy as np
+
 from actors.address import Address
 from actors.base import Actor
 from actors.connection_port import ConnectionPort
@@ -18,6 +20,8 @@ from core.backoff import Backoff
 from core.checkpointing import JournalMark
 from core.ledger import add
 from core.line import BUSY_SECONDS, TRY_AGAIN_LATER, LineState, one_line
+from core.payloads import NO_MESSAGES, Payloads
+from core.records import freeze
 from messages.ingestion import (
     BytesReceived,
     CheckAcknowledged,
@@ -198,7 +202,7 @@ class ConnectionActor(Actor[LineState]):
                 self.slot.name, terms.feed, self._dialect.venue, terms.session, terms.line,
                 state.next_frame, clock.time_ns(),
             )  # fmt: skip
-            self._keep(RESET, state.next_frame, reset.ts_recv_ns, (), tx)
+            self._keep(RESET, state.next_frame, reset.ts_recv_ns, NO_MESSAGES, tx)
             tx.put(self._normalizer, reset)
         tx.start_timer("stale", self._next_check(terms.stale_seconds), CheckStaleness())
         if self._dialect.ping is not None:
@@ -242,14 +246,14 @@ class ConnectionActor(Actor[LineState]):
     def _read(self, payload: bytes, ts_recv_ns: int, tx: Transaction) -> None:
         state, terms = self.slot.state, self._terms
         reading = frames.read(state.reading, payload, terms.max_message_bytes)
-        texts = tuple(body for opcode, body in reading.events if opcode <= frames.BINARY)
+        texts = reading.texts
         if texts:
             self._put_frames(state.next_frame, texts, ts_recv_ns, tx)
         after = replace(state, reading=reading.state, next_frame=state.next_frame + len(texts))
         farewell = ""
         at_least = 0.0
-        for opcode, body in reading.events:
-            answer = replies.answer((opcode, body)) if opcode > frames.BINARY else None
+        for opcode, body in reading.controls:
+            answer = replies.answer((opcode, body))
             if answer is not None:
                 self._write(state.transport, *answer, tx)
             if opcode == frames.CLOSE:
@@ -267,7 +271,7 @@ class ConnectionActor(Actor[LineState]):
         if farewell:
             self._lose(farewell, tx, at_least, after)
 
-    def _put_frames(self, first: int, texts: tuple[bytes, ...], ts_recv_ns: int, tx: Transaction) -> None:
+    def _put_frames(self, first: int, texts: Payloads, ts_recv_ns: int, tx: Transaction) -> None:
         terms = self._terms
         tx.count(terms.feed, "frames", len(texts))
         self._keep(FRAMES, first, ts_recv_ns, texts, tx)
@@ -275,7 +279,7 @@ class ConnectionActor(Actor[LineState]):
             self._normalizer,
             Frames(
                 self.slot.name, terms.feed, self._dialect.venue, terms.session, terms.line, first,
-                texts, (ts_recv_ns,) * len(texts), sum(map(len, texts)),
+                texts, freeze(np.full(len(texts), ts_recv_ns, np.int64)), texts.nbytes,
             ),
         )  # fmt: skip
 
@@ -283,7 +287,7 @@ class ConnectionActor(Actor[LineState]):
         """Quarantine what ended the line: a message too big, or of bytes that are no text."""
         terms = self._terms
         tx.count(terms.feed, "frames")
-        self._keep(REFUSED, frame, ts_recv_ns, (_REASONS[code].encode(), raw), tx)
+        self._keep(REFUSED, frame, ts_recv_ns, Payloads.of((_REASONS[code].encode(), raw)), tx)
         refused = FrameRefused(
             self.slot.name, terms.feed, self._dialect.venue, terms.session, terms.line, frame,
             _REASONS[code], raw, ts_recv_ns,
@@ -291,14 +295,14 @@ class ConnectionActor(Actor[LineState]):
         tx.put(self._normalizer, refused)
 
     def _keep(
-        self, kind: int, first_frame: int, ts_recv_ns: int, payloads: tuple[bytes, ...], tx: Transaction
+        self, kind: int, first_frame: int, ts_recv_ns: int, payloads: Payloads, tx: Transaction
     ) -> None:
         """Journal what was read, before it is passed on."""
         if self._journal is not None:
             tx.do(partial(self._append, self._journal, kind, first_frame, ts_recv_ns, payloads))
 
     def _append(
-        self, journal: LineJournal, kind: int, first_frame: int, ts_recv_ns: int, payloads: tuple[bytes, ...]
+        self, journal: LineJournal, kind: int, first_frame: int, ts_recv_ns: int, payloads: Payloads
     ) -> None:
         """Append; where the disk refuses, the frames go on all the same, counted and told."""
         error = journal.append(kind, first_frame, ts_recv_ns, payloads)

@@ -13,8 +13,9 @@ from actors.gate import Gate
 from actors.slot import Slot, Transaction
 from core.checkpointing import JournalMark
 from core.columns import joined
+from core.latency import Latencies
 from core.recent import TickHistory
-from core.records import REASONS, REJECT, WARN, Gap, ScoredBlock, Scores, TickBlock
+from core.records import NO_TIME, REASONS, REJECT, WARN, Gap, ScoredBlock, Scores, TickBlock
 from core.scoring import ScoringRules, SymbolState, initial_state, score
 from core.standing import Standing
 from messages.journaling import SegmentClosed, StatesMarked
@@ -44,6 +45,10 @@ class DetectorState:
     symbols: dict[SymbolKey, Tracked] = field(default_factory=dict)
     warm: dict[SymbolKey, SymbolState] = field(default_factory=dict)
     """States of an earlier run, for symbols that no tick of this one has come for yet."""
+    signal: Latencies = field(default_factory=Latencies)
+    """From our receiving a tick to its signal; a block counts as its oldest tick."""
+    signal_from_event: Latencies = field(default_factory=Latencies)
+    """From the venue's time of a tick to its signal."""
 
     def states(self, feed: str, symbols: Collection[str] | None) -> Iterator[tuple[str, SymbolState]]:
         """Give the states of a feed's symbols, as far as they are known here; None: of all of them."""
@@ -108,8 +113,9 @@ class DetectorActor(Actor[DetectorState]):
         symbols: dict[SymbolKey, list[TickBlock]] = {}
         for message in messages:
             symbols.setdefault((message.block.feed, message.block.symbol), []).append(message.block)
-        for key, blocks in symbols.items():
-            self._score(key, joined(blocks), tx)
+        scored = [self._score(key, joined(blocks), tx) for key, blocks in symbols.items()]
+        for writer in self._writers:
+            tx.put_all(writer, scored)
 
     def receive_shed(self, shed: Shed, tx: Transaction) -> None:
         """Count ticks that were shed, and put a gap in their place."""
@@ -125,15 +131,22 @@ class DetectorActor(Actor[DetectorState]):
         text = f"{shed.records} ticks of {shed.symbol} were shed; raise actors.mailbox_ticks, or use overload"
         self.notice(tx, "shed", shed.feed, shed.symbol, f'{text} = "block"', shed.records)
 
-    def _score(self, key: SymbolKey, block: TickBlock, tx: Transaction) -> None:
+    def _score(self, key: SymbolKey, block: TickBlock, tx: Transaction) -> Scored:
         tracked = self.slot.state.symbols.get(key) or self._untracked(key)
         state, scores = score(tracked.state, block, self._rules)
         scored = ScoredBlock(block, scores)
         after = Tracked(state, tracked.recent.append(scored), tracked.standing.after(block, scores))
         tx.do(partial(self.slot.state.symbols.__setitem__, key, after))
-        for writer in self._writers:
-            tx.put(writer, Scored(self.slot.name, scored))
         self._tell_verdicts(block, scores, tx)
+        if block.session == self._session:
+            self._note_latency(block, tx)
+        return Scored(self.slot.name, scored)
+
+    def _note_latency(self, block: TickBlock, tx: Transaction) -> None:
+        state, now, event = self.slot.state, self.slot.clock.time_ns(), int(block.ts_event_ns[0])
+        tx.do(partial(state.signal.add, now - int(block.ts_recv_ns[0]), len(block)))
+        if event != NO_TIME:
+            tx.do(partial(state.signal_from_event.add, now - event, len(block)))
 
     def _untracked(self, key: SymbolKey) -> Tracked:
         state = self.slot.state.warm.get(key) or initial_state(self._rules)

@@ -7,7 +7,7 @@ closed instead, which stops the feed's senders from taking more.
 """
 
 from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from threading import Condition
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from messages.lane import Batch, Key, Shed
 
 BATCH_MESSAGES: Final = 256
 BATCH_BYTES: Final = 4 * 2**20
+"""What a batch holds at least before it is cut, unless a mailbox is told another bound."""
 
 
 class _Entry:
@@ -53,7 +54,9 @@ class Mailbox:
         blocking: Set[str] = frozenset(),
         gate: Callable[[str], Gate] | None = None,
         budget: Budget | None = None,
+        batch_bytes: int = BATCH_BYTES,
     ) -> None:
+        self._batch_bytes = batch_bytes
         self._condition = Condition()
         self._control: deque[Any] = deque()
         self._data: deque[_Entry] = deque()
@@ -82,14 +85,19 @@ class Mailbox:
 
     def put_data(self, message: Any) -> None:
         """Put a message into the data lane; never blocks."""
+        self.put_all_data((message,))
+
+    def put_all_data(self, messages: Iterable[Any]) -> None:
+        """Put several, in order, and wake the reader once."""
         with self._condition:
-            entry = _Entry(message, self._stretch)
-            self._data.append(entry)
-            if entry.key is None:
-                # What is never shed divides the lane: a loss behind it must not be told before it.
-                self._stretch += 1
-            else:
-                self._charge(entry, entry.key)
+            for message in messages:
+                entry = _Entry(message, self._stretch)
+                self._data.append(entry)
+                if entry.key is None:
+                    # What is never shed divides the lane: a loss behind it must not be told before it.
+                    self._stretch += 1
+                else:
+                    self._charge(entry, entry.key)
             self._condition.notify_all()
         self._tell_listener()
 
@@ -117,7 +125,7 @@ class Mailbox:
                 return message
             batch: list[Any] = []
             nbytes = 0
-            while self._data and len(batch) < BATCH_MESSAGES and nbytes < BATCH_BYTES:
+            while self._data and len(batch) < BATCH_MESSAGES and nbytes < self._batch_bytes:
                 entry = self._data[0]
                 if entry.message is not None and entry.key is None:
                     break

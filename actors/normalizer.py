@@ -6,6 +6,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, assert_never
 
+import numpy as np
+
 from actors.address import Address
 from actors.base import Actor
 from actors.gate import Gate
@@ -14,7 +16,9 @@ from core.checkpointing import JournalMark
 from core.ledger import Counts, add
 from core.memory import FeedMemory, Lesson, Stream
 from core.normalize import FrameSink, Normalized, Terms, as_recovered, normalize
-from core.records import Gap, Malformed
+from core.records import Gap, Malformed, TickBlock
+from core.runs import Run
+from core.scanning import Scanner
 from messages.ingestion import (
     FrameRefused,
     Frames,
@@ -69,6 +73,8 @@ class NormalizerActor(Actor[NormalizerState]):
     ) -> None:
         super().__init__(slot, graves=writers, gates=gates)
         self._journal = journal
+        dialect = slot.state.dialect
+        self._scanner = Scanner(dialect.shapes, terms.known or (), dialect.takes) if dialect.shapes else None
         self._terms = terms
         self._lines = lines
         self._sources = sources
@@ -116,17 +122,16 @@ class NormalizerActor(Actor[NormalizerState]):
         lessons: dict[Stream, Lesson] = {}
         for (session, line), parts in lines.items():
             sink = FrameSink(self._terms, self.slot.state.memory, session, line, lessons)
-            frames = (
-                (part.first_frame + i, payload, part.ts_recv_ns[i])
-                for part in parts
-                for i, payload in enumerate(part.payloads)
-            )
-            found = normalize(frames, self.slot.state.dialect.decode, sink)
+            run = Run.joined([_run_of(part) for part in parts])
+            found = normalize(run, self.slot.state.dialect.decode, sink, self._scanner)
+            if self._scanner is not None and self._terms.known is None:
+                for block in found.blocks:
+                    self._scanner.add(block.symbol)
             self._tell(found, tx)
             if session == self._terms.session:
                 tx.count_all(found.counts)
                 self._tell_notices(found, tx)
-                self._tell_line(line, found, parts[-1].ts_recv_ns[-1], tx)
+                self._tell_line(line, found, int(run.ts_recv_ns[-1]), tx)
             else:
                 tx.count_all(as_recovered(found.counts))
         if lessons:
@@ -163,10 +168,24 @@ class NormalizerActor(Actor[NormalizerState]):
     def _tell(self, found: Normalized, tx: Transaction) -> None:
         for gap in found.gaps:
             self._note_gap(gap, tx)
-        for block in found.blocks:
-            self._put(block.symbol, Ticks(self.slot.name, block), tx)
+        self._put_blocks(found.blocks, tx)
         if found.malformed:
             self._put_refused(tuple(found.malformed), tx)
+
+    def _put_blocks(self, blocks: Sequence[TickBlock], tx: Transaction) -> None:
+        """Send each symbol's block to its detector; those that share one wake it once."""
+        detectors = self.slot.state.detectors
+        together: dict[str, list[Ticks]] = {}
+        addresses: dict[str, Address[Any]] = {}
+        for block in blocks:
+            ticks, address = Ticks(self.slot.name, block), detectors.get(block.symbol)
+            if address is None:
+                self._put(block.symbol, ticks, tx)
+                continue
+            addresses[address.name] = address
+            together.setdefault(address.name, []).append(ticks)
+        for name, messages in together.items():
+            tx.put_all(addresses[name], messages)
 
     def _tell_line(self, line: str, found: Normalized, ts_recv_ns: int, tx: Transaction) -> None:
         connection = self._lines.get(line)
@@ -249,6 +268,11 @@ class NormalizerActor(Actor[NormalizerState]):
             return
         for writer in self._writers:
             tx.put(writer, noted)
+
+
+def _run_of(frames: Frames) -> Run:
+    numbers = np.arange(frames.first_frame, frames.first_frame + len(frames.payloads))
+    return Run(frames.payloads, numbers, frames.ts_recv_ns)
 
 
 def _gap_of_shed(shed: Shed) -> Gap:

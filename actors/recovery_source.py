@@ -4,7 +4,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from core.checkpointing import LineKey, Place
+from core.records import freeze
 from messages.ingestion import FrameRefused, Frames, LineReset
 from messages.journaling import JournalEnded, JournalRead
 from messages.observation import RecoveryProgressed
@@ -86,10 +89,10 @@ class RecoverySource:
 def _message(kept: Kept) -> Recovered:
     header, entry = kept.header, kept.entry
     if entry.kind == FRAMES:
-        stamps = (entry.ts_recv_ns,) * len(entry.payloads)
+        stamps = freeze(np.full(len(entry.payloads), entry.ts_recv_ns, np.int64))
         return Frames(
             SENDER, header.feed, header.venue, header.session, header.line, entry.first_frame,
-            entry.payloads, stamps, sum(map(len, entry.payloads)),
+            entry.payloads, stamps, entry.payloads.nbytes,
         )  # fmt: skip
     if entry.kind == REFUSED:
         reason, raw = entry.payloads

@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from core.errors import UsageError
+from core.payloads import Payloads
+from core.records import freeze
 from messages.ingestion import Frames
 from messages.replaying import CaptureEnded, CaptureRead
 from stores.captures import CaptureLine
@@ -79,8 +83,9 @@ class ReplaySource:
         venue, lines = item
         target, first = self._targets[venue], self._frames[venue]
         self._frames[venue] += len(lines)
-        payloads = tuple(line.data.encode() for line in lines)
+        payloads = Payloads.of(line.data.encode() for line in lines)
+        stamps = freeze(np.array([line.ts_recv_ns for line in lines], np.int64))
         return Frames(
-            "replayer", target.feed, venue, self._session, target.line, first, payloads,
-            tuple(line.ts_recv_ns for line in lines), sum(map(len, payloads)),
+            "replayer", target.feed, venue, self._session, target.line, first,
+            payloads, stamps, payloads.nbytes,
         )  # fmt: skip

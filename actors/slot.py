@@ -7,7 +7,7 @@ replacement instead of repeated.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from threading import Lock
@@ -44,6 +44,10 @@ class Transaction:
     def put(self, to: Address[Any], message: object) -> None:
         """Send through the data lane."""
         self.effects.append(partial(to.put, message))
+
+    def put_all(self, to: Address[Any], messages: Sequence[object]) -> None:
+        """Send several through the data lane, in order."""
+        self.effects.append(partial(to.put_all, messages))
 
     def count(self, feed: str, name: str, n: int = 1) -> None:
         """Count for the ledger."""

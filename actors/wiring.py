@@ -21,8 +21,8 @@ from actors.recovery_source import RecoverySource
 from actors.replay_source import ReplaySource, Target
 from actors.replayer import ReplayerActor
 from actors.webhook import WebhookActor
-from actors.writer import WriterActor, WriterTerms
-from actors.writer_state import Progress, WriterState
+from actors.writer import WriterActor
+from actors.writer_state import Progress, WriterState, WriterTerms
 from core.breaker import Breaker
 from core.checkpointing import Checkpointing
 from core.line import LineState
@@ -233,7 +233,8 @@ def _add_normalizer(
     sources: frozenset[str],
 ) -> Any:
     """Add a normalizer of the symbols that its lines subscribe to; None: of any (replay)."""
-    slot = assembly.slot(name, NormalizerState(dialect, {}), assembly.frames_mailbox())
+    mailbox = assembly.frames_mailbox(len(known or feed.symbols))
+    slot = assembly.slot(name, NormalizerState(dialect, {}), mailbox)
     gates = assembly.gates(feed.name)
     live = known is not None
     assembly.add(

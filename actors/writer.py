@@ -1,7 +1,6 @@
 """Persistence: collects rows into batches, writes them, and spools what the store will not take."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from types import MappingProxyType
@@ -10,7 +9,7 @@ from typing import Any, assert_never
 from actors.address import Address
 from actors.base import Actor
 from actors.slot import Slot, Transaction
-from actors.writer_state import OpenBatch, WriterState
+from actors.writer_state import OpenBatch, WriterState, WriterTerms
 from core.backoff import Backoff
 from core.breaker import BreakerState
 from core.checkpointing import JournalMark
@@ -45,22 +44,6 @@ WriterMessage = (
     | SpoolRest
 )
 MAINTAIN_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class WriterTerms:
-    """What a writer knows of its store."""
-
-    store: str
-    session: int
-    batch_rows: int
-    flush_seconds: float
-    max_batch_rows: int
-    check_sessions: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
-    """Sessions of which the store may have rows already: the replayed one, or those that are recovered.
-
-    Of each, by line, the first frame that may come again; of a line that is not named, all may.
-    """
 
 
 class WriterActor(Actor[WriterState]):
@@ -265,10 +248,17 @@ class WriterActor(Actor[WriterState]):
         if spooled:
             self._pop_spool(part, tx)
         else:
+            self._note_latency(part, tx)
             tx.do(partial(self.slot.state.advance, sealed=progress.sealed[1:], unsure=False))
             if len(progress.sealed) == 1:
                 self._settle(progress.settling, tx)
         self._schedule(tx, anew=True, behind_data=spooled)
+
+    def _note_latency(self, part: Part, tx: Transaction) -> None:
+        if part.table == "ticks" and part.rows["session"][0].as_py() == self._terms.session:
+            oldest = part.rows["ts_recv_ns"].to_numpy().min()
+            taken = self.slot.clock.time_ns() - int(oldest)
+            tx.do(partial(self.slot.state.stored.add, taken, len(part)))
 
     def _bury_refused(self, table: str, refused: tuple[Refusal, ...], tx: Transaction) -> None:
         """Make dead letters of the rows that the store refuses for good."""

@@ -1,14 +1,32 @@
 """What a writer holds between messages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from core.breaker import Breaker
 from core.checkpointing import JournalMark
+from core.latency import Latencies
 from core.ledger import Counts, add, total
 from core.records import Alert, DeadLetter, Gap, Malformed, ScoredBlock
 from stores.filing import counted
 from stores.known import KnownOrigins
 from stores.parts import Part
+
+
+@dataclass(frozen=True, slots=True)
+class WriterTerms:
+    """What a writer knows of its store."""
+
+    store: str
+    session: int
+    batch_rows: int
+    flush_seconds: float
+    max_batch_rows: int
+    check_sessions: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """Sessions of which the store may have rows already: the replayed one, or those that are recovered.
+
+    Of each, by line, the first frame that may come again; of a line that is not named, all may.
+    """
 
 
 @dataclass(slots=True)
@@ -72,6 +90,8 @@ class WriterState:
     """What the store had of this session at the start; None until it was asked."""
     marks: dict[JournalMark, set[str]] = field(default_factory=dict)
     """Who has said of which segment that its rows are here."""
+    stored: Latencies = field(default_factory=Latencies)
+    """From our receiving a tick to its commit; a batch counts as its oldest tick, the spool's not at all."""
     carried_in: bool = False
     """The rows that the spool held at the start have been counted."""
 

@@ -1,5 +1,6 @@
 """Hosts a supervisor on this process's main thread: starts it, hears it, stops it."""
 
+import gc
 import logging
 import queue
 import signal
@@ -18,6 +19,8 @@ from messages.supervision import BeginDrain, SupervisorEnded, SupervisorStarted
 
 SIGNAL_SECONDS: Final = 0.2
 """A signal that comes while the wait is about to begin does not interrupt it: a wait is never longer."""
+COLLECT_AFTER: Final = 50_000
+"""Objects that must be new before the garbage collector looks for cycles among them."""
 
 log = logging.getLogger("tapeline")
 
@@ -35,6 +38,7 @@ class Host:
 
     def run(self, every_seconds: float, show: Callable[[], None]) -> SupervisorEnded:
         """Run the supervisor to its end; `show` is called about so often."""
+        spare_the_collector()
         self._start()
         next_show = monotonic() + every_seconds
         while True:
@@ -77,6 +81,16 @@ class Host:
     def _stop(self, reason: str) -> None:
         self._stops += 1
         self._assembly.supervisor.tell(BeginDrain(reason, now=self._stops > 1))
+
+
+def spare_the_collector() -> None:
+    """Have the garbage collector leave alone what is there to stay, and look less often.
+
+    It took 7 percent of the time of a busy run, and found nothing: what flows through holds no cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 @contextmanager

@@ -73,8 +73,8 @@ def _export(journal: Journal, output: Path | None) -> int:
 
 def _lines(kept: Kept) -> Iterator[str]:
     entry = kept.entry
-    payloads = entry.payloads if entry.kind == FRAMES else entry.payloads[1:] if entry.kind == REFUSED else ()
-    for payload in payloads:
+    skipped = {FRAMES: 0, REFUSED: 1}.get(entry.kind, len(entry.payloads))
+    for payload in entry.payloads[skipped:]:
         # A frame that ended its line may be no text at all; a capture holds text.
         told = {
             "ts_recv_ns": entry.ts_recv_ns,

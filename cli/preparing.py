@@ -67,13 +67,17 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     logging.getLogger("pykka").setLevel(logging.ERROR)
 
 
-def conclude(ended: SupervisorEnded, as_json: bool, summarize: Callable[[dict[str, Any]], str]) -> int:
-    """Print the ledger as the last thing on stdout, and give the exit status: 0 only if it balances."""
+def conclude(
+    ended: SupervisorEnded, as_json: bool, summarize: Callable[[dict[str, Any]], str], **more: Any
+) -> int:
+    """Print the ledger, and more beside it, as the last thing on stdout; give the exit status: 0 only if it
+    balances.
+    """
     if ended.text:
         print(f"tapeline: {ended.text}", file=sys.stderr)
     ledger: Ledger | None = ended.ledger
     if ledger is None:
         return ended.status or 70
-    account = ledger.as_json()
+    account = {**ledger.as_json(), **more}
     print(json.dumps(account) if as_json else summarize(account), flush=True)
     return ended.status or (0 if ledger.balanced else 1)

@@ -18,6 +18,7 @@ from actors.transport import Transport
 from actors.wiring import add_feed, add_journal, add_monitor, add_writers, feed_dialect
 from cli.demo import DemoProcess
 from cli.hosting import Host, handling_signals
+from cli.latencies import latencies
 from cli.live_table import LiveTable
 from cli.log_lines import Mark, line, mark
 from cli.past import Past
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             to_the_end.enter_context(handling_signals(host.stop_at_signal))
             ended = _host(host, assembly, on_terminal)
             past.conclude(assembly, ended)
-        return conclude(ended, arguments.json, summarize)
+        return conclude(ended, arguments.json, summarize, latency=latencies(assembly))
 
 
 def _assemble(settings: Settings, past: Past, on_terminal: bool, stack: ExitStack) -> Assembly:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from cli.wording import count, part, plain, whole
+from cli.wording import count, duration_us, part, plain, whole
 from core.ledger import FRAME_PLACES, PLACES, SOURCES
 
 WIDTH: Final = 100
@@ -33,6 +33,19 @@ def _lines(ledger: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"reasons: {_named_counts(part(ledger, 'reasons'))}"
     yield f"events:  {_named_counts(part(ledger, 'events'))}"
+    if latency := part(ledger, "latency"):
+        yield f"latency: {'; '.join(_latencies(latency))}"
+
+
+def _latencies(latency: Mapping[str, Any]) -> Iterator[str]:
+    """Say how long ticks took from receiving to the signal, and to each store."""
+    stores = {
+        f"stored in {plain(store, NAME_CHARACTERS)}": told for store, told in part(latency, "stored").items()
+    }
+    for what, told in {"signal": part(latency, "signal"), **stores}.items():
+        if whole(told.get("count")):
+            halves = (f"{name[:-3]} {duration_us(told.get(name))}" for name in ("p50_us", "p99_us"))
+            yield f"to {what} {', '.join(halves)}"
 
 
 def verdict(ledger: Mapping[str, Any]) -> str:

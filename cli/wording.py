@@ -82,6 +82,16 @@ def duration(seconds: object) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
+def duration_us(microseconds: object) -> str:
+    """Write a short duration in the unit that suits it."""
+    value = number(microseconds)
+    if value is None:
+        return NOTHING
+    if value < 1e3:
+        return f"{value:.0f} µs"
+    return f"{value / 1e3:.1f} ms" if value < 1e6 else f"{value / 1e6:.2f} s"
+
+
 def time_of_day(ts_ns: object) -> str:
     """Write the UTC time of day of an epoch time."""
     if isinstance(ts_ns, bool) or not isinstance(ts_ns, int):

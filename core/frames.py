@@ -1,14 +1,15 @@
 """Read and write WebSocket frames as values: RFC 6455, the client's side, no extension, no I/O.
 
-`read` turns a state and some bytes into a new state and the events that became complete. The old
-state is untouched: whoever fails midway can read the same bytes into it again.
+`read` turns a state and some bytes into a new state and what became complete. The old state is untouched:
+whoever fails midway can read the same bytes into it again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from core import utf8
 from core.errors import ProtocolError
+from core.payloads import NO_MESSAGES, Payloads
 from core.records import RAW_LIMIT
 from core.replies import (
     BINARY,
@@ -29,6 +30,7 @@ from core.replies import (
     farewell,
     parse_close,
 )
+from core.splitting import Gathering
 
 __all__ = [
     "BINARY",
@@ -85,12 +87,22 @@ class Reading:
     """What a read gave."""
 
     state: FrameState
-    events: tuple[Event, ...] = ()
-    """What became complete, in order; also what came before an error."""
+    texts: Payloads = field(default_factory=lambda: NO_MESSAGES)
+    """Messages that became complete, text and binary, in order; also those before an error."""
+    controls: tuple[Event, ...] = ()
+    """Pings, pongs and a close frame, in order."""
+    opcodes: bytes = b""
+    """Of messages and control frames together, in order."""
     error: ProtocolError | None = None
     """The peer's fault; answer it with `farewell` and close."""
     offending: bytes | None = None
     """With close codes 1007 and 1009: the payload at fault as far as it is here, cut at RAW_LIMIT."""
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Messages and control frames together, in order, an object each."""
+        texts, controls = iter(self.texts), iter(self.controls)
+        return tuple((opcode, next(texts)) if opcode <= BINARY else next(controls) for opcode in self.opcodes)
 
 
 def read(state: FrameState, data: bytes, max_message_bytes: int) -> Reading:
@@ -105,15 +117,15 @@ def read(state: FrameState, data: bytes, max_message_bytes: int) -> Reading:
     try:
         cursor.run()
     except ProtocolError as error:
-        return Reading(FrameState(ended=True), tuple(cursor.events), error, cursor.offending)
-    return Reading(cursor.state(), tuple(cursor.events))
+        return cursor.reading(FrameState(ended=True), error)
+    return cursor.reading(cursor.state())
 
 
 class _Cursor:
     """The working copy of a state while one buffer is read."""
 
     __slots__ = (
-        "data", "ended", "events", "final", "limit", "offending",
+        "data", "ended", "final", "found", "limit", "offending",
         "opcode", "parts", "pos", "remaining", "size", "tail",
     )  # fmt: skip
 
@@ -121,7 +133,7 @@ class _Cursor:
         self.data = state.held + data if state.held else data
         self.pos = 0
         self.limit = limit
-        self.events: list[Event] = []
+        self.found = Gathering()
         self.offending: bytes | None = None
         self.ended = False
         self.final = state.final
@@ -133,6 +145,12 @@ class _Cursor:
         self.parts = parts
         self.size = size
         self.tail = tail
+
+    def reading(self, state: FrameState, error: ProtocolError | None = None) -> Reading:
+        found = self.found
+        return Reading(
+            state, found.messages(), tuple(found.controls), bytes(found.opcodes), error, self.offending
+        )
 
     def state(self) -> FrameState:
         if self.ended:
@@ -151,7 +169,7 @@ class _Cursor:
         proceed = self._payload() if self.remaining else True
         while proceed:
             if not self.opcode:
-                self.pos = _split_whole_texts(self.data, self.pos, self.limit, self.events)
+                self.pos = self.found.split(self.data, self.pos, self.limit)
             proceed = self._frame()
 
     def _frame(self) -> bool:
@@ -187,7 +205,7 @@ class _Cursor:
             except ProtocolError as error:
                 self.offending = payload if error.close_code == INVALID_PAYLOAD else None
                 raise
-        self.events.append((opcode, payload))
+        self.found.add(opcode, payload)
         self.pos = stop
         return not self.ended
 
@@ -204,7 +222,7 @@ class _Cursor:
         self.remaining -= len(piece)
         _append(self.parts, piece)
         if complete and self.final:
-            self.events.append((self.opcode, b"".join(self.parts)))
+            self.found.add(self.opcode, b"".join(self.parts))
             self._begin(CONTINUATION, [], 0, b"")
             self.final = False
         return complete
@@ -213,34 +231,6 @@ class _Cursor:
         here = self.data[self.pos : self.pos + min(self.remaining, RAW_LIMIT)]
         self.offending = b"".join((*_first_bytes(self.parts), here))[:RAW_LIMIT]
         raise ProtocolError(close_code, text)
-
-
-def _split_whole_texts(data: bytes, pos: int, limit: int, events: list[Event]) -> int:
-    """Take unfragmented text frames while they are complete and in order; give where the first other begins.
-
-    Nearly all of a venue's frames are like that. What is odd about the others is left to `_frame`.
-    """
-    end = len(data)
-    append = events.append
-    while pos + 4 <= end and data[pos] == 0x81:
-        length = data[pos + 1]
-        start = pos + 2
-        if length > 125:
-            if length == 127:
-                return pos
-            length = data[start] << 8 | data[start + 1]
-            start += 2
-            if length < 126:
-                return pos
-        stop = start + length
-        if stop > end or length > limit:
-            return pos
-        payload = data[start:stop]
-        if not payload.isascii() and utf8.advance(b"", payload) != b"":
-            return pos
-        append((TEXT, payload))
-        pos = stop
-    return pos
 
 
 def _check_start(first: int, second: int, message_opcode: int) -> None:

@@ -1,4 +1,4 @@
-"""Loading the compiled kernel, and compiling it ahead of time: `python -m core.kernel_cache`.
+"""Loading the compiled kernels, and compiling them ahead of time: `python -m core.kernel_cache`.
 
 Compiling takes seconds, loading what numba cached a fraction of one. The cache lies beside the source, in
 `core/__pycache__`, where that can be written.
@@ -23,10 +23,26 @@ def kernel() -> Callable[..., None]:
     return score_ticks
 
 
+@functools.cache
+def scan_kernel() -> Callable[..., None]:
+    """Give the compiled `core.scan_kernel.scan_frames`, as `kernel` does."""
+    from core.scan_kernel import scan_frames
+
+    return scan_frames
+
+
+@functools.cache
+def split_kernel() -> Callable[..., tuple[int, int, int, int]]:
+    """Give the compiled `core.split_kernel.split_texts`, as `kernel` does."""
+    from core.split_kernel import split_texts
+
+    return split_texts
+
+
 def prepare(cache_directory: Path, source_directory: Path | None = None) -> bool:
     """Have numba keep its cache in `cache_directory` where the source tree is read-only; say whether it does.
 
-    To be called before the kernel is loaded. A NUMBA_CACHE_DIR that the user has set is respected.
+    To be called before a kernel is loaded. A NUMBA_CACHE_DIR that the user has set is respected.
     """
     if os.environ.get(CACHE_VARIABLE) or _writable(
         (source_directory or Path(__file__).parent) / "__pycache__"
@@ -53,3 +69,5 @@ def _writable(directory: Path) -> bool:
 
 if __name__ == "__main__":
     kernel()
+    scan_kernel()
+    split_kernel()

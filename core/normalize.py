@@ -1,19 +1,25 @@
 """Frames in, blocks of ticks out: validation, deduplication, gap detection. Pure, and block-independent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from math import inf, nan
 from typing import Final
 
 import numpy as np
 
-from core.columns import Row, block_of
+from core.columns import Row, block_of, joined
 from core.ledger import Counts, add
 from core.memory import FeedMemory, Lesson, Stream
 from core.records import BOTH, NO_SIDE, NO_TIME, QUOTE, RAW_LIMIT, TRADE, Gap, Malformed, TickBlock
+from core.runs import Found, Run, Scans, blocks_of
+from core.stretches import stretches
 
 STALE_NS: Final = 3600 * 10**9
 """An event time further than this from ours is told as `stale_time`."""
+MANY: Final = 16
+"""Fewer frames cost less one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ class FrameSink:
         self._memory = memory
         self._session = session
         self._line = line
-        self._rows: dict[str, list[Row]] = {}
+        self._pieces: dict[str, list[list[Row] | TickBlock]] = {}
+        """By symbol, in order: rows that were told one by one, and blocks of many."""
         self._out = Normalized(lessons={} if lessons is None else lessons)
         self._raw = b""
         self._frame = self._ts = self._item = 0
@@ -89,12 +96,41 @@ class FrameSink:
     def finish(self) -> Normalized:
         """Give everything, blocks in the order in which their symbols first came."""
         terms, out = self._terms, self._out
-        for symbol, rows in self._rows.items():
-            block = block_of(terms.feed, terms.venue, symbol, self._session, self._line, rows)
+        for symbol, pieces in self._pieces.items():
+            block = joined([self._block(symbol, piece) for piece in pieces])
             out.blocks.append(block)
             if terms.live:
                 self._note_stale(block)
         return out
+
+    def take(self, run: Run, found: Found, symbols: Sequence[str], start: int, stop: int) -> bool:
+        """Take the frames from start to before stop at once, each of which holds the one tick that was found.
+
+        Says False, and has taken nothing, where an id does not ascend: only one by one can duplicates and
+        late ones be told. Says of all else what `trade` and `quote` would have said, frame by frame.
+        """
+        terms = self._terms
+        told = stretches(found, symbols, start, stop, terms.one_channel, self._lesson)
+        if told is None:
+            return False
+        streams, holes = told
+        for stretch in streams:
+            stretch.learn()
+        for position, symbol, first, last in holes:
+            self._frame, self._ts, self._item = int(run.frames[position]), int(run.ts_recv_ns[position]), 0
+            self._note_gap(symbol, first, last)
+        for block in blocks_of(
+            terms.feed, terms.venue, self._session, self._line, run, found, symbols, start, stop
+        ):
+            self._pieces.setdefault(block.symbol, []).append(block)
+        for place in ("decoded", "received"):
+            add(self._out.counts, terms.feed, place, stop - start)
+        return True
+
+    def _block(self, symbol: str, piece: list[Row] | TickBlock) -> TickBlock:
+        if isinstance(piece, TickBlock):
+            return piece
+        return block_of(self._terms.feed, self._terms.venue, symbol, self._session, self._line, piece)
 
     def trade(
         self, symbol: str, price: float, size: float, side: int, ts_event_ns: int,
@@ -187,9 +223,10 @@ class FrameSink:
         if terms.known is not None and symbol not in terms.known:
             self.malformed("unknown_symbol", self._raw, symbol)
             return False
-        if any(size < 0.0 or size == inf for size in sizes):
-            self.malformed("bad_type", self._raw, symbol)
-            return False
+        for size in sizes:
+            if size < 0.0 or size == inf:
+                self.malformed("bad_type", self._raw, symbol)
+                return False
         if venue_id is None and seq is None:
             return True
         lesson = self._lesson((symbol, "" if terms.one_channel else channel))
@@ -207,9 +244,9 @@ class FrameSink:
         symbol: str,
         row: tuple[int, int, int, float, float, int, float, float, float, float, str | int | None],
     ) -> None:
-        rows = self._rows.get(symbol)
-        if rows is None:
-            rows = self._rows[symbol] = []
+        pieces = self._pieces.setdefault(symbol, [])
+        if not pieces or not isinstance(rows := pieces[-1], list):
+            pieces.append(rows := [])
         rows.append((*row, self._frame, self._item))
         self._count_record()
 
@@ -262,13 +299,44 @@ def as_recovered(counts: Counts) -> Counts:
 
 
 def normalize(
-    frames: Iterable[tuple[int, bytes, int]],
-    decode: Callable[[bytes, FrameSink], None],
-    sink: FrameSink,
+    run: Run, decode: Callable[[bytes, FrameSink], None], sink: FrameSink, scanner: Scans | None = None
 ) -> Normalized:
-    """Decode frames (number, payload, receive time) into what the sink makes of them."""
-    for frame, payload, ts_recv_ns in frames:
+    """Decode frames into what the sink makes of them; a scanner reads what it can of many at once.
+
+    What is found is the same with it and without.
+    """
+    if scanner is None or len(run) < MANY:
+        _one_by_one(run, 0, len(run), decode, sink)
+        return sink.finish()
+    found = scanner.scan(run.payloads)
+    bounds = [0, *(np.flatnonzero(found.ok[1:] != found.ok[:-1]) + 1).tolist(), len(run)]
+    at_once = partial(sink.take, run, found, scanner.symbols)
+    one_by_one = partial(_one_by_one, run, decode=decode, sink=sink)
+    for start, stop in pairwise(bounds):
+        if found.ok[start]:
+            _halving(start, stop, at_once, one_by_one)
+        else:
+            one_by_one(start, stop)
+    return sink.finish()
+
+
+def _halving(
+    start: int, stop: int, at_once: Callable[[int, int], bool], one_by_one: Callable[[int, int], None]
+) -> None:
+    """Take frames at once where that can be; what stands in the way is surrounded by halving."""
+    if stop - start < MANY:
+        one_by_one(start, stop)
+    elif not at_once(start, stop):
+        middle = (start + stop) // 2
+        _halving(start, middle, at_once, one_by_one)
+        _halving(middle, stop, at_once, one_by_one)
+
+
+def _one_by_one(
+    run: Run, start: int, stop: int, decode: Callable[[bytes, FrameSink], None], sink: FrameSink
+) -> None:
+    numbers, times = run.frames[start:stop].tolist(), run.ts_recv_ns[start:stop].tolist()
+    for frame, payload, ts_recv_ns in zip(numbers, run.payloads[start:stop], times, strict=True):
         sink.begin(frame, payload, ts_recv_ns)
         decode(payload, sink)
         sink.end()
-    return sink.finish()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Final, overload
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class Payloads(Sequence[bytes]):
             begin = end
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, Payloads):
+            return self.data == other.data and np.array_equal(self.ends, other.ends)
         if not isinstance(other, Sequence):
             return NotImplemented
         return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
@@ -61,6 +63,13 @@ class Payloads(Sequence[bytes]):
     def nbytes(self) -> int:
         """Bytes of all messages."""
         return len(self.data)
+
+    @property
+    def lengths(self) -> Int64s:
+        """Bytes of each message; worked out anew every time."""
+        lengths = self.ends.copy()
+        lengths[1:] -= self.ends[:-1]
+        return lengths
 
     @classmethod
     def joined(cls, parts: "Sequence[Payloads]") -> "Payloads":
@@ -73,3 +82,6 @@ class Payloads(Sequence[bytes]):
             b"".join(part.data for part in parts),
             freeze(np.concatenate(ends) if ends else np.empty(0, np.int64)),
         )
+
+
+NO_MESSAGES: Final = Payloads.of(())

@@ -10,7 +10,7 @@ import numpy as np
 from core.records import REJECT, ScoredBlock, Scores, TickBlock, freeze
 
 TAIL: Final = 64
-"""Ticks that wait in the blocks in which they came before they are merged into a chunk."""
+"""So many blocks, or in few of them a sixteenth of the bound, wait as they came before they are merged."""
 BLOCK_BYTES: Final = 3_000
 """What a block weighs beside its columns: some thirty small objects."""
 TEXT_ID_BYTES: Final = 80
@@ -76,7 +76,8 @@ class TickHistory:
         return replace(self, limit_ticks=limit_ticks, limit_bytes=limit_bytes)._trimmed()
 
     def _merged(self) -> Self:
-        if self.tail_ticks < TAIL and self.tail_nbytes <= self.limit_bytes // 8:
+        few = len(self.tail) < TAIL and self.tail_ticks < max(TAIL, self.limit_ticks // 16)
+        if few and self.tail_nbytes <= self.limit_bytes // 8:
             return self
         # A small last chunk is merged once more; so chunks stay large where little memory makes the tail
         # short.

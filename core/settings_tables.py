@@ -206,8 +206,8 @@ class Spool(Table):
 class Store(Table):
     """Where ticks are kept. Repeat the table for more stores."""
 
-    kind: Literal["lake", "postgres", "influx"] = Field(
-        default="lake", description="What kind of store it is."
+    kind: Literal["lake", "postgres", "influx", "null"] = Field(
+        default="lake", description="What kind of store it is; `null` takes every row and keeps none."
     )
     name: Name = Field(
         default_factory=lambda earlier: earlier["kind"],

@@ -28,23 +28,28 @@ class Standing:
     def after(self, block: TickBlock, scores: Scores) -> "Standing":
         """Give the standing after a block."""
         refused = scores.verdict == REJECT
-        accepted = ~refused
+        rejects = int(np.count_nonzero(refused))
+        price, bid, ask = block.price, block.bid, block.ask
+        if rejects:
+            accepted = ~refused
+            price, bid, ask = price[accepted], bid[accepted], ask[accepted]
         return Standing(
-            _newest(block.price[accepted], self.last),
-            _newest(block.bid[accepted], self.bid),
-            _newest(block.ask[accepted], self.ask),
+            _newest(price, self.last),
+            _newest(bid, self.bid),
+            _newest(ask, self.ask),
             _newest(scores.spread_mean, self.spread_mean),
             _newest(scores.vwap, self.vwap),
             _newest(scores.momentum, self.momentum),
             _newest(scores.z, self.z),
             self.ticks + len(block),
-            self.rejects + int(np.count_nonzero(refused)),
+            self.rejects + rejects,
         )
 
 
 def _newest(values: Floats, before: float) -> float:
     """Give the last value that is there."""
-    if len(values) and values[-1] == values[-1]:
-        return float(values[-1])
-    present = values[~np.isnan(values)]
-    return float(present[-1]) if len(present) else before
+    newest = values.item(-1) if len(values) else nan
+    if newest == newest:
+        return newest
+    present = np.flatnonzero(values == values)
+    return values.item(present[-1]) if len(present) else before

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from core.records import RAW_LIMIT, DeadLetter
+from core.payloads import Payloads
+from core.records import RAW_LIMIT, DeadLetter, Int64s
 from messages.lane import Key, Shed, Unshed
 
-FRAME_BYTES: Final = 33
-"""What a bytes object weighs beside its content."""
+FRAME_BYTES: Final = 16
+"""What a frame weighs beside its content: where it ends, and when it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ class CheckAcknowledged:
     """Timer of a connection: has every subscription been acknowledged?"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frames:
-    """From a connection to its normalizer: complete messages, in the order in which they came."""
+    """From a connection to its normalizer: at least one complete message, in the order in which they came."""
 
     sender: str
     feed: str
@@ -90,9 +91,9 @@ class Frames:
     line: str
     first_frame: int
     """Number of the first one; the others count up by one."""
-    payloads: tuple[bytes, ...]
-    ts_recv_ns: tuple[int, ...]
-    """Receive time of each."""
+    payloads: Payloads
+    ts_recv_ns: Int64s
+    """Receive time of each, read-only."""
     nbytes: int
 
     records: int = 0
@@ -104,7 +105,7 @@ class Frames:
 
     @property
     def weight(self) -> int:
-        """Bytes, Python's own for each frame included, so that empty ones count too."""
+        """Bytes, what goes with each frame included, so that empty ones count too."""
         return self.nbytes + FRAME_BYTES * len(self.payloads)
 
     @property
@@ -117,9 +118,9 @@ class Frames:
         return [
             Frames(
                 self.sender, self.feed, self.venue, self.session, self.line,
-                self.first_frame + i, (payload,), (self.ts_recv_ns[i],), len(payload),
+                self.first_frame + i, self.payloads[i : i + 1], self.ts_recv_ns[i : i + 1], length,
             )
-            for i, payload in enumerate(self.payloads)
+            for i, length in enumerate(self.payloads.lengths.tolist())
         ]  # fmt: skip
 
     def letters(self, actor: str, error: str) -> tuple[DeadLetter, ...]:
@@ -127,16 +128,16 @@ class Frames:
         return tuple(
             DeadLetter(
                 self.feed, self.venue, None, actor, error, payload[:RAW_LIMIT],
-                self.ts_recv_ns[i], self.session, self.line, self.first_frame + i, 0,
+                stamp, self.session, self.line, self.first_frame + i, 0,
             )
-            for i, payload in enumerate(self.payloads)
+            for i, (payload, stamp) in enumerate(zip(self.payloads, self.ts_recv_ns.tolist(), strict=True))
         )  # fmt: skip
 
     def shed(self) -> Shed:
         """Whole frames are shed before decoding."""
         return Shed(
             self.sender, self.feed, self.venue, None, self.session, self.line, 0, self.frames,
-            self.first_frame, self.first_frame + self.frames - 1, self.ts_recv_ns[-1],
+            self.first_frame, self.first_frame + self.frames - 1, int(self.ts_recv_ns[-1]),
         )  # fmt: skip
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from core.checkpointing import LineKey, Overlay, Place
 from core.memory import Remembered
+from core.records import freeze
 from core.symbol_state import SymbolState
 from stores.journal import sync_directory
 
@@ -36,22 +38,24 @@ class StreamCheckpoint(msgspec.Struct, frozen=True, array_like=True):
     feed: str
     symbol: str
     channel: str
-    identities: list[str | int]
-    """The remembered ones, oldest first."""
+    identities: list[str | int] | bytes
+    """The remembered ones, oldest first; bytes are whole numbers that ascend, int64, little-endian."""
     next_ordinal: int
     last_seq: int | None
 
     @classmethod
     def of(cls, feed: str, stream: Remembered) -> "StreamCheckpoint":
         """Give what a feed's normalizer remembers, to be written down."""
-        return cls(
-            feed, stream.symbol, stream.channel, stream.identities, stream.next_ordinal, stream.last_seq
-        )
+        ids = stream.identities
+        kept = ids if isinstance(ids, list) else ids.astype("<i8").tobytes()
+        return cls(feed, stream.symbol, stream.channel, kept, stream.next_ordinal, stream.last_seq)
 
     @property
     def remembered(self) -> Remembered:
         """What a normalizer can remember again."""
-        return Remembered(self.symbol, self.channel, self.identities, self.next_ordinal, self.last_seq)
+        kept = self.identities
+        ids = kept if isinstance(kept, list) else freeze(np.frombuffer(kept, "<i8").astype(np.int64))
+        return Remembered(self.symbol, self.channel, ids, self.next_ordinal, self.last_seq)
 
 
 class Covered(msgspec.Struct, frozen=True, array_like=True):

@@ -54,6 +54,8 @@ _HIDDEN_IN_TAGS: Final = re.compile(r"[%\x00-\x1f\x7f\\]")
 _NEEDS_CARE: Final = r'[%\x00-\x1f\x7f\\"]'
 _HEXADECIMAL: Final = re.compile(r"%([0-9A-F]{2})")
 _EMPTY_TAG: Final = "%"
+_AROUND: Final = {TEXT: ('"', '"'), BYTES: ('"', '"'), FLOAT: ("", "")}
+"""What stands before and behind a field's value; behind a whole number an `i`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,35 @@ def lines(table: str, rows: pa.Table) -> Any:
     tags = {name: _tag(columns[name]) for name in layout.tags}
     if "session" in columns:
         tags[RUN] = _runs(_numbers(columns["session"]))
-    key = _joined(pa.scalar(table), *(_joined(f",{name}=", tags[name]) for name in sorted(tags)), skip=True)
-    fields = [_joined(f"{field.name}=", _value(columns[field.name])) for field in layout.fields]
+    parts: list[Any] = [table]
+    for name in sorted(tags):
+        parts += _named(f",{name}=", tags[name])
+    for number, field in enumerate(layout.fields):
+        column = columns[field.name]
+        if column.null_count < len(column):
+            before, behind = _AROUND.get(field.type, ("", "i"))
+            parts += _named(f"{',' if number else ' '}{field.name}={before}", _value(column), behind)
     if (odd := _odd({name: column for name, column in columns.items() if column.type == FLOAT})) is not None:
-        fields.append(_joined(f'{ODD}="', odd, '"'))
-    values = pc.binary_join_element_wise(*fields, ",", null_handling="skip")
-    return _joined(key, " ", values, " ", pa.array(_times(table, columns)).cast(TEXT), "\n")
+        parts += _named(f',{ODD}="', odd, '"')
+    return _joined(*parts, " ", pa.array(_times(table, columns)).cast(TEXT), "\n")
+
+
+def _named(before: str, values: Any, behind: str = "") -> list[Any]:
+    """Give what is joined to lines for one tag or field: as it stands where no value is NULL."""
+    if isinstance(values, str) or not values.null_count:
+        return [before, values, behind]
+    return [pc.binary_join_element_wise(before, values, behind, "", null_handling="emit_null")]
+
+
+def _joined(*parts: Any) -> Any:
+    """Join texts, some of them the same for all rows, in one pass; NULL is left out."""
+    merged: list[Any] = []
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return pc.binary_join_element_wise(*merged, "", null_handling="skip")
 
 
 def run_of(session: int) -> str:
@@ -122,10 +147,6 @@ def shown(text: str) -> str:
     return _HEXADECIMAL.sub(lambda found: chr(int(found[1], 16)), text) if "%" in text else text
 
 
-def _joined(*parts: Any, skip: bool = False) -> Any:
-    return pc.binary_join_element_wise(*parts, "", null_handling="skip" if skip else "emit_null")
-
-
 def _times(table: str, columns: Mapping[str, Any]) -> npt.NDArray[np.int64]:
     times = np.clip(_numbers(pc.coalesce(*(columns[name] for name in TIMES[table]))), EARLIEST_NS, LATEST_NS)
     if "frame" in columns:
@@ -142,6 +163,8 @@ def _checksums(columns: Mapping[str, Any], names: tuple[str, ...]) -> npt.NDArra
 
 
 def _runs(sessions: npt.NDArray[np.int64]) -> Any:
+    if len(sessions) and (sessions == sessions[0]).all():
+        return run_of(int(sessions[0]))
     known, places = np.unique(sessions, return_inverse=True)
     return pa.array(np.array([run_of(int(session)) for session in known], object)[places], TEXT)
 
@@ -151,8 +174,11 @@ def _numbers(column: Any) -> npt.NDArray[np.int64]:
 
 
 def _tag(column: Any) -> Any:
+    """Give a tag's values, as one text where all rows have the same."""
     words = column.dictionary_encode()
     kept = [_escaped_tag(hidden(word, tag=True)) for word in words.dictionary.to_pylist()]
+    if len(kept) == 1 and not column.null_count:
+        return kept[0]
     return pa.array(kept, TEXT).take(words.indices)
 
 
@@ -161,15 +187,15 @@ def _escaped_tag(text: str) -> str:
 
 
 def _value(column: Any) -> Any:
-    """Give what stands behind the field's name; NULL where the field is left out."""
+    """Give what stands behind the field's name, but for what is around it; NULL where it is left out."""
     if column.type == TEXT:
-        return _joined('"', _careful(column), '"')
+        return _careful(column)
     if column.type == BYTES:
         encoded = [None if raw is None else base64.b64encode(raw).decode() for raw in column.to_pylist()]
-        return _joined('"', pa.array(encoded, TEXT), '"')
-    if column.type == FLOAT:
-        return pc.if_else(pc.is_finite(column), column, pa.scalar(None, FLOAT)).cast(TEXT)
-    return _joined(column.cast(TEXT), "i")
+        return pa.array(encoded, TEXT)
+    if column.type == FLOAT and not pc.all(pc.is_finite(column)).as_py():
+        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, FLOAT))
+    return column.cast(TEXT)
 
 
 def _careful(column: Any) -> Any:

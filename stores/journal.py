@@ -11,13 +11,14 @@ machine's end may cost is what was not synced.
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
 from core.checkpointing import LineKey, Place
+from core.payloads import Payloads
 from stores.journal_format import Entry, Header, Torn, decode_header, encode_entry, encode_header, entries
 
 SEGMENT_BYTES: Final = 64 * 2**20
@@ -53,7 +54,7 @@ class LineJournal:
         self._file: int | None = None
         self._good = 0
 
-    def append(self, kind: int, first_frame: int, ts_recv_ns: int, payloads: Sequence[bytes]) -> str | None:
+    def append(self, kind: int, first_frame: int, ts_recv_ns: int, payloads: Payloads) -> str | None:
         """Append an entry; where that fails nothing of it is left, and the reason is given in words.
 
         The next append tries again, so that a disk that has room again is used without asking.

@@ -12,11 +12,15 @@ All numbers are little-endian. The CRC is over everything behind it.
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
 
 import msgspec
+import numpy as np
+
+from core.payloads import Payloads
+from core.records import freeze
 
 MAGIC: Final = b"TPJ1"
 FRAMES: Final = 1
@@ -28,6 +32,7 @@ RESET: Final = 3
 
 _PREFIX: Final = struct.Struct("<II")
 _ENTRY: Final = struct.Struct("<BqqI")
+_LENGTH: Final = np.dtype("<u4")
 MAX_ENTRY_BYTES: Final = 2**31
 
 
@@ -50,7 +55,7 @@ class Entry:
     kind: int
     first_frame: int
     ts_recv_ns: int
-    payloads: tuple[bytes, ...]
+    payloads: Payloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +73,17 @@ def encode_header(header: Header) -> bytes:
     return MAGIC + _PREFIX.pack(len(body), zlib.crc32(body)) + body
 
 
-def encode_entry(kind: int, first_frame: int, ts_recv_ns: int, payloads: Sequence[bytes]) -> bytes:
+def encode_entry(kind: int, first_frame: int, ts_recv_ns: int, payloads: Payloads) -> bytes:
     """Give the bytes of an entry; one copy of the payloads."""
-    count = len(payloads)
-    lengths = struct.pack(f"<{count}I", *map(len, payloads))
-    body = b"".join((_ENTRY.pack(kind, first_frame, ts_recv_ns, count), lengths, *payloads))
-    return _PREFIX.pack(len(body), zlib.crc32(body)) + body
+    entry = _ENTRY.pack(kind, first_frame, ts_recv_ns, len(payloads))
+    head = entry + payloads.lengths.astype(_LENGTH).tobytes()
+    length = len(head) + payloads.nbytes
+    return b"".join((_PREFIX.pack(length, zlib.crc32(payloads.data, zlib.crc32(head))), head, payloads.data))
 
 
 def entry_bytes(entry: Entry) -> int:
     """Count the bytes of an entry, its own prefix with it."""
-    return _PREFIX.size + _ENTRY.size + sum(4 + len(payload) for payload in entry.payloads)
+    return _PREFIX.size + _ENTRY.size + _LENGTH.itemsize * len(entry.payloads) + entry.payloads.nbytes
 
 
 def decode_header(segment: bytes) -> tuple[Header, int] | Torn:
@@ -126,13 +131,10 @@ def _decode_entry(segment: bytes, offset: int, size: int) -> tuple[Entry, int] |
 
 def _split(body: memoryview) -> Entry | str:
     kind, first_frame, ts_recv_ns, count = _ENTRY.unpack_from(body)
-    position = _ENTRY.size + 4 * count
-    if position > len(body):
+    begin = _ENTRY.size + _LENGTH.itemsize * count
+    if begin > len(body):
         return "an entry counts more frames than it holds"
-    payloads = []
-    for length in struct.unpack_from(f"<{count}I", body, _ENTRY.size):
-        payloads.append(bytes(body[position : position + length]))
-        position += length
-    if position != len(body):
+    ends = freeze(np.cumsum(np.frombuffer(body[_ENTRY.size : begin], _LENGTH), dtype=np.int64))
+    if begin + (int(ends[-1]) if count else 0) != len(body):
         return "an entry's frames do not fill it"
-    return Entry(kind, first_frame, ts_recv_ns, tuple(payloads))
+    return Entry(kind, first_frame, ts_recv_ns, Payloads(bytes(body[begin:]), ends))

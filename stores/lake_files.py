@@ -29,28 +29,28 @@ class LakeFiles:
 
     def __init__(self, root: str, table: str, storage_options: Mapping[str, str]) -> None:
         self.storage_options = {**PATIENCE, **storage_options} if "://" in root else dict(storage_options)
-        self._local = None if "://" in root else Path(root).resolve() / table
-        self.uri = str(self._local) if self._local else f"{root.rstrip('/')}/{table}"
+        self.local = None if "://" in root else Path(root).resolve() / table
+        self.uri = str(self.local) if self.local else f"{root.rstrip('/')}/{table}"
 
     @property
     def filesystem(self) -> pa_fs.FileSystem:
         """Give the file system whose root is the table's directory."""
-        if self._local:
-            return pa_fs.SubTreeFileSystem(str(self._local), pa_fs.LocalFileSystem())
+        if self.local:
+            return pa_fs.SubTreeFileSystem(str(self.local), pa_fs.LocalFileSystem())
         return pa_fs.PyFileSystem(self._handler())
 
     def put(self, path: str, content: pa.Buffer) -> None:
         """Write a file that does not exist yet, durably."""
-        if self._local is None:
+        if self.local is None:
             # Arrow's stream around delta-rs's own hands it a Buffer, where it takes bytes alone.
             stream = self._handler()._handler.open_output_stream(path, None)
             stream.write(content.to_pybytes())
             stream.close()
             return
-        target = self._local / path
+        target = self.local / path
         if not target.parent.exists():
             target.parent.mkdir()
-            sync_directory(self._local)
+            sync_directory(self.local)
         with target.open("xb") as file:
             file.write(content)
             file.flush()
@@ -67,9 +67,9 @@ class LakeFiles:
 
     def set_torn_commit_aside(self) -> None:
         """Rename the newest commit where a power cut left it unfinished: it was never reported."""
-        if self._local is None:
+        if self.local is None:
             return
-        commits = sorted((self._local / "_delta_log").glob("[0-9]*.json"))
+        commits = sorted((self.local / "_delta_log").glob("[0-9]*.json"))
         if commits and not _is_whole(commits[-1]):
             commits[-1].rename(commits[-1].with_suffix(".torn"))
 
@@ -77,9 +77,9 @@ class LakeFiles:
         return DeltaStorageHandler(self.uri, self.storage_options)
 
     def _sync_log(self, names: Any) -> None:
-        if self._local is None:
+        if self.local is None:
             return
-        log = self._local / "_delta_log"
+        log = self.local / "_delta_log"
         for path in filter(Path.exists, (log / name for name in names)):
             with path.open("rb") as file:
                 os.fsync(file.fileno())

@@ -11,20 +11,23 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pa_dataset
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from stores.lake_files import LakeFiles
-from stores.schema import BYTES, TABLES, TIMES
+from stores.schema import BYTES, TABLES, TEXT, TIMES
 
 DATE: Final = pa.field("date", pa.date32())
 """The partition: the date (UTC) of a row's time."""
+_Columns = dict[str, list[Any]]
 _PREFIX: Final = 32
 _LAST_CHARACTER: Final = "\U0010ffff"
 
 
-def statistics(rows: pa.Table) -> str:
-    """Give a file's statistics as the JSON of its add action."""
-    bounds = {field.name: _bounds(rows[field.name]) for field in rows.schema if field.type != BYTES}
+def statistics(rows: pa.Table, written: pq.FileMetaData) -> str:
+    """Give a file's statistics as the JSON of its add action; what the file tells is not sought again."""
+    columns = _chunks(written)
+    bounds = {field.name: _bounds(rows, columns, field) for field in rows.schema if field.type != BYTES}
     told = {
         "numRecords": rows.num_rows,
         "minValues": {name: bound[0] for name, bound in bounds.items() if bound is not None},
@@ -63,11 +66,31 @@ def _guarantee(file: dict[str, Any], bounded: list[str]) -> pc.Expression:
     return sure
 
 
-def _bounds(column: Any) -> tuple[Any, Any] | None:
-    found: Any = pc.min_max(column).as_py()
-    least, most = found["min"], found["max"]
+def _bounds(rows: pa.Table, columns: _Columns, field: "pa.Field[Any]") -> tuple[Any, Any] | None:
+    least, most = _extremes(columns[field.name]) or _sought(rows[field.name])
     if least is None or (isinstance(least, float) and not (math.isfinite(least) and math.isfinite(most))):
         return None
     if isinstance(least, str):
         return least[:_PREFIX], most if len(most) <= _PREFIX else most[:_PREFIX] + _LAST_CHARACTER
     return least, most
+
+
+def _chunks(written: pq.FileMetaData) -> _Columns:
+    """Give each column's statistics, one a row group."""
+    groups = [written.row_group(number) for number in range(written.num_row_groups)]
+    names = written.schema.names
+    return {name: [group.column(place).statistics for group in groups] for place, name in enumerate(names)}
+
+
+def _extremes(chunks: list[Any]) -> tuple[Any, Any] | None:
+    """Give the least and greatest value, None where a row group does not tell: it keeps no long texts."""
+    bounded = [chunk for chunk in chunks if chunk is not None and chunk.has_min_max]
+    if not bounded or len(bounded) < len(chunks):
+        return None
+    return min(chunk.min for chunk in bounded), max(chunk.max for chunk in bounded)
+
+
+def _sought(column: Any) -> tuple[Any, Any]:
+    plain = column.cast(TEXT) if pa.types.is_dictionary(column.type) else column
+    found: Any = pc.min_max(plain).as_py()
+    return found["min"], found["max"]

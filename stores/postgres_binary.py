@@ -8,6 +8,7 @@ every byte, and writes one field of all rows in one assignment.
 """
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 _NULL: Final = -1
 _PREFIX: Final = 4
-_NUMBERS: Final = {pa.int32(): ">i4", pa.int64(): ">i8", pa.float64(): ">f8"}
+_NUMBERS: Final = {pa.int32(): 4, pa.int64(): 8, pa.float64(): 8}
 _TEXTS: Final = (pa.utf8(), pa.binary())
 _NUL: Final = "\0"
 _REPLACEMENT: Final = "\ufffd"
@@ -33,23 +34,27 @@ class _Column:
 
     rows: int
     null: npt.NDArray[np.bool_] | None
-    """Which rows are NULL; None where none is."""
+    """Which rows are NULL; None where none is, or all are."""
     lengths: int | npt.NDArray[np.int32]
-    """In bytes; a number where all are as long."""
+    """In bytes; a number where all are as long, which is -1 where all are NULL."""
     content: npt.NDArray[Any]
     """An item a field where all are as long, else the bytes of all."""
+
+    def is_even(self) -> bool:
+        """Tell whether the fields of all rows take as many bytes."""
+        return self.null is None and isinstance(self.lengths, int)
 
     def sizes(self) -> int | Places:
         """Give how many bytes each row's field takes, its length included."""
         if self.null is None and isinstance(self.lengths, int):
-            return _PREFIX + self.lengths
+            return _PREFIX + max(self.lengths, 0)
         sizes = np.full(self.rows, _PREFIX, np.int64)
         sizes[slice(None) if self.null is None else ~self.null] += self.lengths
         return sizes
 
     def item_size(self) -> int:
         """Give how many bytes are written at once."""
-        return _PREFIX + (self.lengths if isinstance(self.lengths, int) else 0)
+        return _PREFIX + (max(self.lengths, 0) if isinstance(self.lengths, int) else 0)
 
 
 def encoded(rows: pa.Table) -> memoryview:
@@ -65,31 +70,46 @@ def encoded(rows: pa.Table) -> memoryview:
     ends = np.cumsum(sum(sizes, np.full(rows.num_rows, 2, np.int64)))
     total = int(ends[-1])
     # What follows the last byte is room for the last items of the views.
-    out = np.empty(total + max(column.item_size() for column in columns), np.uint8)
+    out = np.empty(total + sum(column.item_size() for column in columns), np.uint8)
     at = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
     _everywhere(out, ">i2")[at] = len(columns)
     at += 2
-    for column, size in zip(columns, sizes, strict=True):
-        _put(out, at, column)
-        at += size
+    for even, group in groupby(zip(columns, sizes, strict=True), key=lambda each: each[0].is_even()):
+        if even:
+            even_ones = [column for column, _ in group]
+            _put_even(out, at, even_ones)
+            at += sum(column.item_size() for column in even_ones)
+        else:
+            for column, size in group:
+                _put(out, at, column)
+                at += size
     return out.data[:total]
 
 
+def _put_even(out: npt.NDArray[np.uint8], at: Places, columns: list[_Column]) -> None:
+    """Write neighbouring columns in one piece a row: most columns of most rows can be."""
+    layout: list[tuple[str, npt.DTypeLike]] = []
+    for number, column in enumerate(columns):
+        layout += [(f"length{number}", ">i4"), (f"content{number}", column.content.dtype.newbyteorder(">"))]
+    fields = np.empty(len(at), layout)
+    for number, column in enumerate(columns):
+        fields[f"length{number}"], fields[f"content{number}"] = column.lengths, column.content
+    whole = fields.view(f"V{fields.dtype.itemsize}")
+    _everywhere(out, whole.dtype)[at] = whole
+
+
 def _put(out: npt.NDArray[np.uint8], at: Places, column: _Column) -> None:
-    lengths, content = column.lengths, column.content
     if column.null is not None:
         _everywhere(out, ">i4")[at[column.null]] = _NULL
         at = at[~column.null]
-    if isinstance(lengths, int):
-        # The length and its field are written in one piece.
-        fields = np.empty(len(at), [("length", ">i4"), ("content", content.dtype)])
-        fields["length"], fields["content"] = lengths, content
-        whole = fields.view(f"V{fields.dtype.itemsize}")
-        _everywhere(out, whole.dtype)[at] = whole
+    if isinstance(column.lengths, int):
+        _put_even(out, at, [column])
     else:
-        _everywhere(out, ">i4")[at] = lengths
-        before = np.cumsum(lengths, dtype=np.int64) - lengths
-        out[np.repeat(at + _PREFIX - before, lengths) + np.arange(len(content))] = content
+        _everywhere(out, ">i4")[at] = column.lengths
+        before = np.cumsum(column.lengths, dtype=np.int64) - column.lengths
+        out[np.repeat(at + _PREFIX - before, column.lengths) + np.arange(len(column.content))] = (
+            column.content
+        )
 
 
 def _everywhere(out: npt.NDArray[np.uint8], kind: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -99,14 +119,15 @@ def _everywhere(out: npt.NDArray[np.uint8], kind: npt.DTypeLike) -> npt.NDArray[
 
 
 def _column(column: Any) -> _Column:
-    array: Any = column.combine_chunks()
+    array: Any = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     null = None
+    if array.null_count == len(array):
+        return _Column(len(array), None, _NULL, np.empty(len(array), "V0"))
     if array.null_count:
         null = array.is_null().to_numpy(zero_copy_only=False)
         array = array.drop_null()
     if array.type in _NUMBERS:
-        kind = np.dtype(_NUMBERS[array.type])
-        return _Column(len(column), null, kind.itemsize, array.to_numpy().astype(kind))
+        return _Column(len(column), null, _NUMBERS[array.type], array.to_numpy())
     if array.type in _TEXTS:
         return _Column(len(column), null, *_texts(array))
     raise TypeError(f"no column of {array.type} is stored")

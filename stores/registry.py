@@ -86,11 +86,24 @@ def _postgres_reader(terms: StoreTerms) -> StoreReader:
     return PostgresReader(terms.url)
 
 
+def _null_writer(terms: StoreTerms) -> Store:
+    from stores.null import NullWriter
+
+    return NullWriter()
+
+
+def _null_reader(terms: StoreTerms) -> StoreReader:
+    from stores.null import NullReader
+
+    return NullReader()
+
+
 # The modules are imported when needed: a database that is not used need not be installed.
 _KINDS: Final[Mapping[str, tuple[Callable[[StoreTerms], Store], Callable[[StoreTerms], StoreReader]]]] = {
     "lake": (_lake_writer, _lake_reader),
     "postgres": (_postgres_writer, _postgres_reader),
     "influx": (_influx_writer, _influx_reader),
+    "null": (_null_writer, _null_reader),
 }
 KINDS: Final = tuple(_KINDS)
 

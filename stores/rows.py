@@ -6,6 +6,7 @@ A whole number outside of int64 becomes NULL.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from core.records import (
     Ids,
     Malformed,
     ScoredBlock,
+    Scores,
     TickBlock,
 )
 from stores.schema import ALERTS, BYTES, DEAD_LETTERS, GAPS, REJECTS, TEXT, TICKS
@@ -45,20 +47,15 @@ Record = TypeVar("Record", Malformed, Gap, Alert, DeadLetter)
 
 def scored_rows(blocks: Sequence[ScoredBlock]) -> tuple[pa.Table, pa.Table]:
     """Give the accepted rows as of `ticks`, and the refused ones as of `rejects`, in the blocks' order."""
-    if not blocks:
-        return TICKS.empty_table(), REJECTS.empty_table()
-    verdicts = np.concatenate([block.scores.verdict for block in blocks])
-    rows = pa.table(_columns(blocks, verdicts), schema=TICKS)
-    refused = verdicts == REJECT
-    if not refused.any():
-        return rows, REJECTS.empty_table()
-    reasons = np.concatenate([block.scores.reason for block in blocks])[refused]
-    rejects = rows.filter(refused)
-    extra = (_words(_REASONS, reasons), pa.nulls(len(reasons), BYTES))
-    return (
-        rows.filter(~refused),
-        pa.Table.from_arrays([*rejects.columns, *extra], schema=REJECTS),
-    )
+    divided = [_divided(block) for block in blocks]
+    accepted = [part for part, _ in divided if part is not None]
+    refused = [part for _, part in divided if part is not None]
+    ticks = pa.table(_columns(accepted), schema=TICKS) if accepted else TICKS.empty_table()
+    if not refused:
+        return ticks, REJECTS.empty_table()
+    reasons = _words(_REASONS, np.concatenate([block.scores.reason for block in refused]))
+    told = {**_columns(refused), "reason": reasons, "raw": pa.nulls(len(reasons), BYTES)}
+    return ticks, pa.table(told, schema=REJECTS)
 
 
 def malformed_rows(records: Sequence[Malformed]) -> pa.Table:
@@ -81,7 +78,24 @@ def dead_letter_rows(records: Sequence[DeadLetter]) -> pa.Table:
     return _rows(DEAD_LETTERS, records)
 
 
-def _columns(blocks: Sequence[ScoredBlock], verdicts: npt.NDArray[np.int8]) -> dict[str, Any]:
+def _divided(block: ScoredBlock) -> tuple[ScoredBlock | None, ScoredBlock | None]:
+    """Give the accepted and the refused ticks of a block, None where there are none: few blocks have both."""
+    refused = block.scores.verdict == REJECT
+    if not refused.any():
+        return block, None
+    return (None if refused.all() else _chosen(block, ~refused)), _chosen(block, refused)
+
+
+def _chosen(block: ScoredBlock, keep: npt.NDArray[np.bool_]) -> ScoredBlock:
+    return ScoredBlock(TickBlock(**_kept(block.ticks, keep)), Scores(**_kept(block.scores, keep)))
+
+
+def _kept(block: TickBlock | Scores, keep: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    values = {field.name: getattr(block, field.name) for field in fields(block)}
+    return {name: value[keep] if isinstance(value, np.ndarray) else value for name, value in values.items()}
+
+
+def _columns(blocks: Sequence[ScoredBlock]) -> dict[str, Any]:
     ticks = [block.ticks for block in blocks]
     scores = [block.scores for block in blocks]
     lengths = [len(block) for block in ticks]
@@ -92,7 +106,7 @@ def _columns(blocks: Sequence[ScoredBlock], verdicts: npt.NDArray[np.int8]) -> d
         "session": np.repeat(np.array([block.session for block in ticks], np.int64), lengths),
         "kind": _words(_KINDS, _joined(ticks, "kind")),
         "side": _words(_SIDES, _joined(ticks, "side") - SELL),
-        "verdict": _words(_VERDICTS, verdicts),
+        "verdict": _words(_VERDICTS, _joined(scores, "verdict")),
         "ts_event_ns": _times(_joined(ticks, "ts_event_ns")),
         "ts_recv_ns": _times(_joined(ticks, "ts_recv_ns")),
         "venue_id": _venue_ids(ticks),
@@ -148,6 +162,8 @@ def _whole(numbers: Iterable[int | None], kind: pa.DataType) -> Any:
 
 
 def _rows(schema: pa.Schema, records: Sequence[Record], **given: Any) -> pa.Table:
+    if not records:
+        return schema.empty_table()
     columns = {}
     for field in schema:
         values = [getattr(record, field.name, None) for record in records]

@@ -21,7 +21,8 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 from msgspec import Struct, defstruct
 
-from core.records import BUY, NO_TIME, RAW_LIMIT, SELL
+from core.records import BUY, NO_TIME, QUOTE, RAW_LIMIT, SELL, TRADE
+from core.shapes import Shape
 from venues.dialect import Dialect, FeedTerms, Request, Sink
 from venues.parsing import Unreadable, epoch_ns
 from venues.schema import UNDECODABLE, EpochTime, Number, Whole, check_utf8, fault, parse_object
@@ -88,6 +89,34 @@ class BookTicker(
     ask_size: Number
 
 
+AGG_TRADES: Final = Shape(
+    kind=TRADE,
+    container="data",
+    ending=("stream", "@aggTrade"),
+    literals={"e": "aggTrade"},
+    symbol="s",
+    price="p",
+    size="q",
+    side="m",
+    sides={"true": SELL, "false": BUY},
+    time="T",
+    id="a",
+    seq="a",
+)
+BOOK_TICKERS: Final = Shape(
+    kind=QUOTE,
+    container="data",
+    ending=("stream", "@bookTicker"),
+    absent=("e",),
+    symbol="s",
+    bid="b",
+    bid_size="B",
+    ask="a",
+    ask_size="A",
+    id="u",
+)
+
+
 class Binance(Dialect):
     """Binance spot."""
 
@@ -118,6 +147,15 @@ class Binance(Dialect):
     def unsubscribe(self, symbols: tuple[str, ...]) -> tuple[Request, ...]:
         """Give as few requests as there may be."""
         return self._requests("UNSUBSCRIBE", symbols)
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Give the two combined streams that are subscribed to."""
+        return (AGG_TRADES, BOOK_TICKERS)
+
+    def takes(self, symbol: str, shape: Shape) -> bool:
+        """Leave a symbol's trades to `decode` until that has found `aggTrade` to be their source."""
+        return shape.kind != TRADE or self._sources.get(symbol) == "aggTrade"
 
     def decode(self, frame: bytes, sink: Sink) -> None:
         """Read one event, combined or raw, or one reply."""

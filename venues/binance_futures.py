@@ -10,7 +10,11 @@ As spot (`venues.binance`), but for:
 - a connection that sends more than 10 messages a second is closed, and that counts pongs.
 """
 
-from venues.binance import AggTrade, Binance, BookTicker, Trade
+from dataclasses import replace
+from typing import Final
+
+from core.shapes import Shape
+from venues.binance import AGG_TRADES, BOOK_TICKERS, AggTrade, Binance, BookTicker, Trade
 from venues.parsing import epoch_ns
 from venues.schema import EpochTime
 
@@ -25,6 +29,9 @@ class TimedBookTicker(BookTicker):
     time: EpochTime
 
 
+_TIMED_BOOK_TICKERS: Final = replace(BOOK_TICKERS, literals={"e": "bookTicker"}, absent=(), time="T")
+
+
 class BinanceFutures(Binance):
     """Binance USD-M futures."""
 
@@ -33,6 +40,11 @@ class BinanceFutures(Binance):
     max_symbols_per_connection = 100
     requests_per_second = 9.0
     events = {"bookTicker": TimedBookTicker, "aggTrade": AggTrade, "trade": Trade}  # noqa: RUF012
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Give the two combined streams that are subscribed to."""
+        return (AGG_TRADES, _TIMED_BOOK_TICKERS)
 
     def _time(self, event: BookTicker) -> int:
         assert isinstance(event, TimedBookTicker)

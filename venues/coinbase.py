@@ -18,7 +18,8 @@ from typing import Any, Final, Literal, Union
 import msgspec
 from msgspec import Struct, defstruct
 
-from core.records import BUY, NO_TIME, RAW_LIMIT, SELL
+from core.records import BUY, NO_TIME, QUOTE, RAW_LIMIT, SELL, TRADE
+from core.shapes import ISO, Shape
 from venues.dialect import Dialect, Request, Sink
 from venues.parsing import Unreadable, iso_ns
 from venues.schema import (
@@ -112,6 +113,34 @@ _KINDS: Final = {str(message.__struct_config__.tag): message for message in _MES
 _DECODER: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(Union[_MESSAGES], strict=False)  # noqa: UP007
 
 
+_MATCHES: Final = Shape(
+    kind=TRADE,
+    literals={"type": "match"},
+    symbol="product_id",
+    price="price",
+    size="size",
+    side="side",
+    sides={'"buy"': SELL, '"sell"': BUY},
+    time="time",
+    times=ISO,
+    id="trade_id",
+    seq="trade_id",
+)
+_TICKERS: Final = Shape(
+    kind=QUOTE,
+    literals={"type": "ticker"},
+    symbol="product_id",
+    bid="best_bid",
+    bid_size="best_bid_size",
+    ask="best_ask",
+    ask_size="best_ask_size",
+    time="time",
+    times=ISO,
+    id="sequence",
+    optional=frozenset(("bid_size", "ask_size", "time")),
+)
+
+
 class Coinbase(Dialect):
     """Coinbase Exchange."""
 
@@ -126,6 +155,11 @@ class Coinbase(Dialect):
     def unsubscribe(self, symbols: tuple[str, ...]) -> tuple[Request, ...]:
         """Give one request for all symbols; what answers it does not name it."""
         return (Request(self._request("unsubscribe", symbols), None),)
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Give the messages of the two channels."""
+        return (_MATCHES, _TICKERS)
 
     def decode(self, frame: bytes, sink: Sink) -> None:
         """Read one message."""

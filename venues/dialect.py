@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from core.shapes import Shape
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -127,6 +129,22 @@ class Dialect(ABC):
     def url(self) -> str:
         """Give the URL to connect to."""
         return self.terms.url or self.default_url
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Give the forms of the commonest frames, which are then read without `decode`, the likeliest first.
+
+        A promise: of a frame that fits a shape, `decode` would tell the one record that the shape reads.
+        """
+        return ()
+
+    def takes(self, symbol: str, shape: Shape) -> bool:
+        """Tell whether a symbol's frames may be read by a shape; those that may not go to `decode`.
+
+        Asked before a batch is read, once for a yes, which is for good, and again after a batch in which a
+        no sent a frame to `decode`.
+        """
+        return True
 
     @abstractmethod
     def subscribe(self, symbols: tuple[str, ...]) -> tuple[Request, ...]:

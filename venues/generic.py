@@ -13,7 +13,7 @@ Quirks:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from math import nan
 from operator import attrgetter
@@ -23,7 +23,8 @@ import msgspec
 from msgspec import Raw, Struct, defstruct
 
 from core.errors import UsageError
-from core.records import BUY, NO_SIDE, NO_TIME, RAW_LIMIT, SELL
+from core.records import BOTH, BUY, NO_SIDE, NO_TIME, QUOTE, RAW_LIMIT, SELL, TRADE
+from core.shapes import EPOCH, ISO, Shape
 from venues.dialect import Dialect, FeedTerms, Request, Sink
 from venues.parsing import Unreadable, number, time_ns
 from venues.schema import UNDECODABLE, check_utf8, parse_object
@@ -36,7 +37,14 @@ _WORDS_LIMIT: Final = 500
 _WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 """A whole number as text, such as reads back as the same text and fits into 63 bits."""
 _ARRAY: Final = msgspec.json.Decoder(list[Raw])
+_OPTIONAL: Final = frozenset(("size", "bid_size", "ask_size", "side", "time", "id", "seq"))
+_NEVER_IN_TICKS: Final = frozenset(("type", "event", "action", "message"))
+"""What decides only where there is no symbol."""
 _SIDES: Final = {"buy": BUY, "b": BUY, "sell": SELL, "s": SELL}
+
+_SIDE_WORDS: Final = {
+    f'"{word}"': side for lower, side in _SIDES.items() for word in (lower, lower.upper(), lower.capitalize())
+}
 
 
 class Message(Struct, gc=False):
@@ -90,6 +98,14 @@ class Generic(Dialect):
     def unsubscribe(self, symbols: tuple[str, ...]) -> tuple[Request, ...]:
         """Give one request for all symbols."""
         return (_request("unsubscribe", symbols),)
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Give trades, quotes and both by the feed's names; none where two of them mean one field."""
+        keys = _keys(self._message, self.terms.fields or {})
+        named = [key for ours, key in keys.items() if ours != "seq" or key != keys.get("id")]
+        readable = "symbol" in keys and len(set(named)) == len(named)
+        return tuple(_shapes(keys)) if readable else ()
 
     def decode(self, frame: bytes, sink: Sink) -> None:
         """Read one object or an array of objects."""
@@ -156,6 +172,43 @@ def renamed(fields: Mapping[str, str]) -> type[Message]:
     named = [(ours, Any, None) for ours in owners.values()]
     rename = {ours: theirs for theirs, ours in owners.items()}
     return cast(type[Message], defstruct("Renamed", named, rename=rename, namespace=others))
+
+
+def _keys(message: type[Message], names: Mapping[str, str]) -> dict[str, str]:
+    """Give the keys that ticks are read from, by our names; one of ours that is not read has none."""
+    keys = {field.name: field.encode_name for field in msgspec.structs.fields(message)}
+    shared = {ours: names[ours] for ours in names if isinstance(getattr(message, ours), property)}
+    return {ours: key for ours, key in (keys | shared).items() if ours not in _NEVER_IN_TICKS}
+
+
+def _shapes(keys: Mapping[str, str]) -> Iterator[Shape]:
+    sizes = [keys[ours] for ours in ("size", "volume") if ours in keys]
+    book = {ours: keys[ours] for ours in ("bid", "ask", "bid_size", "ask_size") if ours in keys}
+    prices = [keys[ours] for ours in ("bid", "ask") if ours in keys]
+    if "price" in keys:
+        for size in sizes or (None,):
+            other = [key for key in sizes if key != size]
+            trade = {"price": keys["price"], "size": size, "side": keys.get("side"), "sides": _SIDE_WORDS}
+            yield _shape(TRADE, keys, trade, (*other, *prices))
+            if len(prices) == 2:
+                yield _shape(BOTH, keys, trade | book, other)
+    if len(prices) == 2:
+        yield _shape(QUOTE, keys, book, [keys["price"]] if "price" in keys else [])
+
+
+def _shape(kind: int, keys: Mapping[str, str], values: dict[str, Any], absent: Iterable[str]) -> Shape:
+    marks: dict[str, Any] = {"time": keys.get("timestamp"), "id": keys.get("id"), "seq": keys.get("seq")}
+    optional = {ours for ours, key in (marks | values).items() if key is not None}
+    return Shape(
+        kind=kind,
+        symbol=keys["symbol"],
+        **values,
+        **marks,
+        times=EPOCH | ISO,
+        id_as_text=marks["id"] != marks["seq"],
+        absent=tuple(absent),
+        optional=frozenset(optional & _OPTIONAL),
+    )
 
 
 def _request(action: str, symbols: tuple[str, ...]) -> Request:

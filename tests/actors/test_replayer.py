@@ -17,13 +17,12 @@ from actors.replay_source import CHUNK_FRAMES, ReplaySource, Target
 from actors.replayer import ReplayerActor
 from actors.slot import Failpoint, Slot
 from core.errors import UsageError
-from messages.ingestion import Frames
 from messages.observation import Marker, Noticed, TakeCut
 from messages.supervision import ChildFailed, Drain, Drained, InjectFault, LinesDone
 from stores.captures import CaptureLine
 from tests.support.harness import World, telling_seed
 from tests.support.live_line import PATIENCE_SECONDS, wait
-from tests.support.one_line import all_data, numbered
+from tests.support.one_line import all_data, all_of, numbered
 
 MakeWorld = Callable[[int], World]
 BEGAN_NS = 1_600_000_000_000_000_000
@@ -201,12 +200,11 @@ def test_each_venue_goes_to_its_feed_with_numbers_of_its_own(world: World) -> No
 def test_frames_carry_all_that_a_normalizer_needs(world: World) -> None:
     replay = Replay(world, lines(0.0, 1.5))
     replay.settle()
-    assert all_data(replay.mailboxes["feed-x"]) == [
-        Frames(
-            "replayer", "feed-x", "x", -5, "feed-x/0/A", 0, (b"line 0", b"line 1"),
-            (BEGAN_NS, BEGAN_NS + 3 * SECOND_NS // 2), 12,
-        )
-    ]  # fmt: skip
+    (message,) = all_data(replay.mailboxes["feed-x"])
+    assert all_of(message) == (
+        "replayer", "feed-x", "x", -5, "feed-x/0/A", 0, (b"line 0", b"line 1"),
+        [BEGAN_NS, BEGAN_NS + 3 * SECOND_NS // 2], 12,
+    )  # fmt: skip
 
 
 def test_progress_is_told_in_lines(world: World) -> None:

@@ -91,3 +91,13 @@ def test_any_mapping_gives_a_text(value: object) -> None:
     text = summarize({key: {"x": value, "received": value} for key in keys})
     assert all(line.isprintable() for line in text.splitlines())
     assert summarize(dict.fromkeys(keys, value)).startswith("Ledger: ")
+
+
+def test_how_long_ticks_took_is_told_where_any_came() -> None:
+    measured = {"count": 5, "p50_us": 81.4, "p99_us": 2_345.6}
+    told = summarize(
+        {"latency": {"signal": measured, "stored": {"lake": {**measured, "p99_us": 1.5e6}, "pg": {}}}}
+    )
+    last = told.splitlines()[-1]
+    assert last == "latency: to signal p50 81 µs, p99 2.3 ms; to stored in lake p50 81 µs, p99 1.50 s"
+    assert "latency" not in summarize({})

@@ -72,7 +72,8 @@ def test_a_mark_is_complete_with_its_last_part_whatever_the_order(
             parts(of)[i](marks)
     assert marks.overlay.covered == {(3, "f/0/A"): Place(0, 10)}
     assert set(marks.overlay.symbols) == {("f", "A"), ("f", "B")}
-    assert marks.overlay.streams == {("f", "A", "trades"): remembered(of)}
+    assert list(marks.overlay.streams) == [("f", "A", "trades")]
+    assert marks.overlay.streams["f", "A", "trades"].next_ordinal == remembered(of).next_ordinal
 
 
 def test_a_mark_that_lacks_anything_covers_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from codecs import getincrementaldecoder
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -30,6 +31,7 @@ from core.frames import (
     read,
 )
 from core.records import RAW_LIMIT
+from core.splitting import COMPILED_BYTES
 
 LIMIT = 1 << 20
 
@@ -47,21 +49,31 @@ def frame(opcode: int, payload: bytes = b"", *, final: bool = True, rsv: int = 0
     return bytes((0x80 * final | rsv << 4 | opcode, masked | short)) + extended + mask + payload
 
 
-def read_in(pieces: list[bytes], limit: int = LIMIT) -> Reading:
+@dataclass
+class Whole:
+    """What several readings amount to."""
+
+    state: FrameState
+    events: tuple[Event, ...] = ()
+    error: ProtocolError | None = None
+    offending: bytes | None = None
+
+
+def read_in(pieces: list[bytes], limit: int = LIMIT) -> Whole:
     """Read piece by piece; all the events, and the error if there was one."""
-    state, offence = FrameState(), None
+    whole = Whole(FrameState())
     events: list[Event] = []
     for piece in pieces:
-        reading = read(state, piece, limit)
-        state = reading.state
+        reading = read(whole.state, piece, limit)
+        whole.state = reading.state
         events += reading.events
-        offence = offence or (reading if reading.error else None)
-    if offence is None:
-        return Reading(state, tuple(events))
-    return Reading(state, tuple(events), offence.error, offence.offending)
+        if reading.error is not None:
+            whole.error, whole.offending = reading.error, reading.offending
+    whole.events = tuple(events)
+    return whole
 
 
-def outcome(reading: Reading) -> tuple[tuple[Event, ...], int | None]:
+def outcome(reading: Reading | Whole) -> tuple[tuple[Event, ...], int | None]:
     return reading.events, reading.error.close_code if reading.error else None
 
 
@@ -140,8 +152,71 @@ def frames_of_any_kind(draw: st.DrawFn) -> bytes:
     # A close frame has one fault at most: which of two is named is anyone's choice.
     payload = draw(close_payloads if opcode == CLOSE else st.one_of(texts, st.binary(max_size=140)))
     rsv = draw(st.sampled_from((0,) * 9 + (1, 4)))
-    mask = draw(st.sampled_from((b"",) * 9 + (b"\0\0\0\0",)))
+    mask = draw(st.sampled_from((b"",) * 18 + (b"\0\0\0\0", b"\0\x7e\0\0")))
     return frame(opcode, payload, final=draw(st.booleans()) or opcode > 7, rsv=rsv, mask=mask)
+
+
+MANY = COMPILED_BYTES + 500
+"""Bytes of a stream that is certainly split by compiled code where it is read at once."""
+TEXTS_IN_PLENTY = -(-MANY // 2)
+"""So many texts, even empty ones, are a long stream."""
+
+
+@dataclass
+class LongStream:
+    """Many times the same texts, anything behind them and the same texts again, then damaged and cut."""
+
+    usual: bytes
+    other: bytes
+    damage: list[tuple[int, int]]
+    cut: int
+
+    def wire(self) -> bytes:
+        """Give its bytes."""
+        usual = self.usual * -(-MANY // len(self.usual))
+        wire = bytearray(usual + self.other + usual)
+        for place, byte in self.damage:
+            wire[place % len(wire)] = byte
+        return bytes(wire[: len(wire) - self.cut % len(wire)])
+
+
+short_texts = st.one_of(texts, st.sampled_from((0, 1, 125, 126, 180)).map(bytes))
+long_streams = st.builds(
+    LongStream,
+    usual=st.lists(short_texts, min_size=1, max_size=3).map(
+        lambda some: b"".join(frame(TEXT, text) for text in some)
+    ),
+    other=st.one_of(st.just(b""), st.binary(max_size=4), frames_of_any_kind()),
+    damage=st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), max_size=2),
+    cut=st.one_of(st.just(0), st.integers(0, 400)),
+)
+
+
+@settings(deadline=None)
+@given(long_streams, st.integers(10, COMPILED_BYTES - 1), st.sampled_from((100, 179, 180, LIMIT)))
+def test_compiled_code_finds_what_plain_python_finds(stream: LongStream, step: int, limit: int) -> None:
+    wire = stream.wire()
+    whole = read_in([wire], limit)
+    piecewise = read_in([wire[start : start + step] for start in range(0, len(wire), step)], limit)
+    assert outcome(whole) == outcome(piecewise)
+    assert (whole.offending or b"").startswith(piecewise.offending or b"")
+    assert replace(whole.state, parts=()) == replace(piecewise.state, parts=())
+    assert b"".join(whole.state.parts) == b"".join(piecewise.state.parts)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(texts, min_size=1, max_size=20), st.lists(controls, max_size=3))
+def test_messages_lie_in_one_piece_of_memory_and_the_order_of_all_is_told(
+    some: list[bytes], between: list[Event]
+) -> None:
+    said = [(TEXT, text) for text in some * -(-TEXTS_IN_PLENTY // len(some))]
+    for number, control in enumerate(between):
+        said.insert(len(said) * (number + 1) // 4, control)
+    reading = read(FrameState(), b"".join(frame(*event) for event in said), LIMIT)
+    assert reading.texts == [payload for opcode, payload in said if opcode == TEXT]
+    assert reading.controls == tuple(between)
+    assert reading.opcodes == bytes(opcode for opcode, _ in said)
+    assert reading.events == tuple(said)
 
 
 def another_librarys_opinion(wire: bytes, limit: int) -> tuple[tuple[Event, ...], int | None]:
@@ -192,11 +267,12 @@ FAULTS = {
     "reserved opcode": (frame(3), 1002),
     "reserved control opcode": (frame(11), 1002),
     "masked": (frame(TEXT, b"a", mask=b"\0\0\0\0"), 1002),
+    "masked with a key that could be a length": (frame(TEXT, b"a" * 99, mask=b"\0\x7ea\0") + bytes(99), 1002),
     "fragmented ping": (frame(PING, final=False), 1002),
     "long ping": (b"\x89\x7e\x00\x7e", 1002),
     "continuation of nothing": (frame(CONTINUATION, b"a"), 1002),
     "message inside a message": (HELD_BACK + frame(TEXT, b"a"), 1002),
-    "length of 125 in two bytes": (b"\x81\x7e\x00\x7d", 1002),
+    "length of 125 in two bytes": (b"\x81\x7e\x00\x7d" + bytes(125), 1002),
     "length of 65535 in eight bytes": (b"\x81\x7f\0\0\0\0\0\0\xff\xff", 1002),
     "top bit of a length": (b"\x81\x7f\x80\0\0\0\0\0\0\0", 1002),
     "too long by its header alone": (b"\x82\x7f\0\0\0\0\0\x10\0\x01", 1009),
@@ -220,10 +296,12 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_found_whichever_way_it_arrives_and_ends_the_reading(name: str) -> None:
     wire, close_code = FAULTS[name]
-    wire = frame(TEXT, b"before") + wire
-    for pieces in ([wire], [bytes((byte,)) for byte in wire[:100]] + [wire[100:]]):
+    before = (TEXT, b"before" * 15)
+    start = frame(*before)
+    bytewise = [bytes((byte,)) for byte in (start + wire)[:100]] + [(start + wire)[100:]]
+    for many, pieces in ((1, [start + wire]), (1, bytewise), (60, [start * 60 + wire])):
         reading = read_in(pieces)
-        assert outcome(reading) == (((TEXT, b"before"),), close_code)
+        assert outcome(reading) == ((before,) * many, close_code)
         assert (reading.offending is None) == (close_code == 1002)
         assert read(reading.state, frame(TEXT, b"after"), LIMIT) == Reading(reading.state)
 

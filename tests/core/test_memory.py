@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,8 +70,59 @@ def test_the_memory_stays_small(ids: list[int], cuts: list[int]) -> None:
     answers(feed, ids, cuts)
     answers(feed, range(100, 100 + 2 * SMALL))
     kept = feed.lesson(STREAM).base
-    assert set(kept.seen) == set(range(100 + SMALL, 100 + 2 * SMALL))
-    assert len(kept.order) <= SMALL
+    assert kept.odd == {}
+    assert len(kept.odd_order) <= SMALL
+    assert len(kept.ascending) <= SMALL
+
+
+@pytest.mark.slow
+@given(IDS, CUTS, st.data())
+def test_ids_taken_as_a_run_are_remembered_as_those_told_one_by_one(
+    ids: list[int], cuts: list[int], data: st.DataObject
+) -> None:
+    feed = FeedMemory()
+    told: list[bool] = []
+    for piece in pieces(ids, cuts):
+        lesson = feed.lesson(STREAM)
+        for identity in piece:
+            told.append(lesson.is_duplicate(identity))
+            if data.draw(st.booleans()):
+                first = (lesson.highest or 0) + data.draw(st.integers(1, 3))
+                run = np.arange(first, first + data.draw(st.integers(1, SMALL + 2)))
+                lesson.take(run)
+                told += [False] * len(run)
+                ids = [*ids[: len(told) - len(run)], *run.tolist(), *ids[len(told) - len(run) :]]
+        feed.learn({STREAM: lesson})
+    assert told == model(ids)
+
+
+def plain(feed: FeedMemory) -> list[tuple[Any, ...]]:
+    """Give what is exported as values that compare."""
+    return [
+        (told.symbol, told.channel, list(told.identities), told.next_ordinal, told.last_seq)
+        for told in feed.export()
+    ]
+
+
+@pytest.mark.slow
+@given(IDS, CUTS, IDS)
+def test_what_was_exported_is_restored(ids: list[int], cuts: list[int], more: list[int]) -> None:
+    """Through the identities alone, oldest first."""
+    feed = FeedMemory()
+    answers(feed, ids, cuts)
+    again = FeedMemory()
+    for stream in feed.export():
+        assert len(stream.identities) == min(SMALL, stream.next_ordinal)
+        again.restore(stream)
+    assert plain(again) == plain(feed)
+    assert answers(again, more) == model([*ids, *more])[len(ids) :]
+
+
+def test_only_some_symbols_are_exported_where_they_are_named() -> None:
+    feed = FeedMemory()
+    answers(feed, [1])
+    assert [stream.symbol for stream in feed.export({"A"})] == ["A"]
+    assert not list(feed.export({"B"}))
 
 
 @pytest.mark.slow

@@ -3,10 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, isinf, isnan, nan
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,9 @@ from core.describe import tick_as_json
 from core.ledger import Counts, total
 from core.memory import FeedMemory
 from core.normalize import STALE_NS, FrameSink, Normalized, Reply, Terms, normalize
-from core.records import BOTH, BUY, NO_TIME, RAW_LIMIT, REASONS, SELL, Gap, Malformed
+from core.payloads import Payloads
+from core.records import BOTH, BUY, NO_ID, NO_TIME, RAW_LIMIT, REASONS, SELL, Gap, Malformed
+from core.runs import Found, Run, Scans
 
 LINE = "f/0/A"
 NOW = 1_700_000_000_000_000_000
@@ -44,12 +48,18 @@ def decode(payload: bytes, sink: FrameSink) -> None:
 
 
 def run(
-    frames: Sequence[Frame], feed: FeedMemory | None = None, terms: Terms = TERMS, first: int = 0
+    frames: Sequence[Frame],
+    feed: FeedMemory | None = None,
+    terms: Terms = TERMS,
+    first: int = 0,
+    scanner: Scans | None = None,
 ) -> Normalized:
     """Normalize frames in one call, without learning."""
     sink = FrameSink(terms, feed or FeedMemory(), 7, LINE)
+    if not frames:
+        return sink.finish()
     numbered = ((first + i, json.dumps(frame).encode(), NOW + first + i) for i, frame in enumerate(frames))
-    return normalize(numbered, decode, sink)
+    return normalize(Run.of(numbered), decode, sink, scanner)
 
 
 def trade(price: float = 1.0, symbol: str = "A", size: float = 1.0, **of: Any) -> Call:
@@ -146,6 +156,106 @@ def test_what_is_found_does_not_depend_on_where_blocks_are_cut(
         feed.learn(part.lessons)
         feed.learn(part.lessons)
     assert story(parts) == story([whole])
+
+
+@dataclass
+class Columns:
+    """What a scan of the frames above finds; see `core.runs.Found`."""
+
+    ok: Any
+    symbol: Any
+    kind: Any
+    ts_event_ns: Any
+    price: Any
+    size: Any
+    side: Any
+    bid: Any
+    bid_size: Any
+    ask: Any
+    ask_size: Any
+    venue_id: Any
+    seq: Any
+
+
+class Reader:
+    """Reads the frames that hold one sound tick of A or B, and whose id is a number."""
+
+    symbols = ("B", "A")
+
+    def scan(self, payloads: Payloads) -> Found:
+        """See core.runs.Scans."""
+        rows = [_scanned(json.loads(payload), self.symbols) for payload in payloads]
+        columns = [np.array(column) for column in zip(*rows, strict=True)]
+        return Columns(*columns)
+
+
+def _scanned(calls: Frame, symbols: Sequence[str]) -> list[Any]:
+    """Give ok, symbol, kind, time, price, size, side, bid, bid size, ask, ask size, id and seq."""
+    refused = [False, -1, -1, 0, *[nan] * 2, 0, *[nan] * 4, 0, 0]
+    if len(calls) != 1 or calls[0][0] not in ("trade", "quote", "both"):
+        return refused
+    (name, symbol, *values, time, identity, seq) = calls[0]
+    trade_part = values[:3] if name != "quote" else [nan, nan, 0]
+    quote_part = {"trade": [nan] * 4, "quote": values, "both": values[3:]}[name]
+    numbers = [number for number in (*trade_part[:2], *quote_part) if not isnan(number)]
+    sound = all(0.0 < number < inf for number in numbers) and (name == "quote" or not isnan(trade_part[0]))
+    if symbol not in symbols or isinstance(identity, str) or not sound:
+        return refused
+    ids = [NO_ID if number is None else number for number in (identity, seq)]
+    kind = ("trade", "quote", "both").index(name)
+    return [True, symbols.index(symbol), kind, time, *trade_part, *quote_part, *ids]
+
+
+@pytest.mark.slow
+@given(frames, terms_of, st.integers(1, 4), st.integers(0, 12))
+def test_reading_many_at_once_finds_what_reading_one_by_one_finds(
+    said: list[Frame], terms: Terms, many: int, cut: int
+) -> None:
+    """And teaches the same, whatever stands between the frames that can be read at once."""
+    at_once, one_by_one = FeedMemory(), FeedMemory()
+    told: list[list[Normalized]] = [[], []]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.normalize.MANY", many)
+        for start, stop in ((0, cut), (cut, len(said))):
+            for feed, parts, scanner in zip((at_once, one_by_one), told, (Reader(), None), strict=True):
+                parts.append(run(said[start:stop], feed, terms, start, scanner))
+                feed.learn(parts[-1].lessons)
+    assert story(told[0]) == story(told[1])
+    assert taught(at_once) == taught(one_by_one)
+
+
+def taught(feed: FeedMemory) -> list[tuple[Any, ...]]:
+    """Give what is remembered as values that compare."""
+    return [
+        (told.symbol, told.channel, list(told.identities), told.next_ordinal, told.last_seq)
+        for told in feed.export()
+    ]
+
+
+ascending = st.lists(
+    st.builds(
+        lambda s, kind, step: (s, kind, step), st.sampled_from("AB"), st.integers(0, 1), st.integers(0, 3)
+    ),
+    max_size=40,
+)
+
+
+@pytest.mark.slow
+@given(ascending, st.booleans(), st.booleans())
+def test_long_runs_are_read_at_once_up_to_what_stands_in_the_way(
+    steps: list[tuple[str, int, int]], one_channel: bool, numbered: bool
+) -> None:
+    """Ids mostly go on by one; some skip, some repeat."""
+    terms, number = Terms("f", "v", None, one_channel, live=True), dict.fromkeys("AB", 0)
+    said = []
+    for symbol, kind, step in steps:
+        number[symbol] += step
+        ids: dict[str, Any] = {"id": number[symbol], "seq": number[symbol] if numbered else None}
+        said.append([quote(1.0, 2.0, symbol, **ids) if kind else trade(1.5, symbol, **ids)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.normalize.MANY", 2)
+        found = run(said, terms=terms, scanner=Reader())
+    assert story([found]) == story([run(said, terms=terms)])
 
 
 @pytest.mark.slow

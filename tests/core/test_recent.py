@@ -101,7 +101,7 @@ def test_a_block_beyond_the_bound_leaves_its_newest_ticks() -> None:
 
 def test_what_is_kept_owns_its_memory_and_is_read_only() -> None:
     large = numbered(0, [OK] * 5000)
-    history = TickHistory(10_000, AMPLE).append(large.slice(0, 100))
+    history = TickHistory(16 * 100, AMPLE).append(large.slice(0, 100))
     (kept,) = history.last(100)
     for column in (kept.ticks.price, kept.ticks.venue_id, kept.scores.z):
         assert column.base is None

@@ -42,6 +42,12 @@ def test_the_default_configuration_shows_every_fault_and_balances(tapeline: Tape
     assert total["rejected"] == sum(n for reason, n in ledger["reasons"].items() if reason != "repeated")
     assert total["duplicate"] == ledger["reasons"]["repeated"] > 0
     assert all(n > 0 for n in ledger["events"].values()), ledger["events"]
+    latency = ledger["latency"]
+    assert latency["signal"]["count"] >= total["stored"]
+    assert latency["signal_from_event"]["count"] > 0
+    stored = latency["stored"]["lake"]
+    assert stored["count"] == total["stored"]
+    assert 0 < latency["signal"]["p50_us"] < stored["p50_us"] <= stored["max_us"]
     assert ledger["frames"]["decoded"] > 1000
     ticks = tapeline.query("ticks")
     assert len(ticks) == total["stored"]

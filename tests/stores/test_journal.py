@@ -4,6 +4,7 @@ import errno
 import os
 from pathlib import Path
 
+from core.payloads import NO_MESSAGES, Payloads
 from stores.journal import Journal, LineJournal, Segment, examine
 from stores.journal_format import FRAMES, RESET, Entry, Header, Torn
 from stores.journal_replay import Unrecovered, read_sessions
@@ -19,7 +20,9 @@ def line(journal: Journal, **options: object) -> LineJournal:
 
 def append(kept: LineJournal, first: int, count: int = 1) -> str | None:
     """Append so many frames."""
-    return kept.append(FRAMES, first, 1_000 + first, [b"frame %d" % (first + i) for i in range(count)])
+    return kept.append(
+        FRAMES, first, 1_000 + first, Payloads.of(b"frame %d" % (first + i) for i in range(count))
+    )
 
 
 def frames(journal: Journal, warnings: list[str] | None = None) -> list[bytes]:
@@ -36,13 +39,13 @@ def test_what_was_appended_reads_back_across_segments(tmp_path: Path) -> None:
     kept = line(journal, segment_bytes=400, opened=opened.append)
     for first in range(0, 40, 2):
         assert append(kept, first, 2) is None
-    assert kept.append(RESET, 40, 7, ()) is None
+    assert kept.append(RESET, 40, 7, NO_MESSAGES) is None
     kept.close()
     assert journal.segments(3) == opened
     assert len(opened) > 3
     assert {path.stat().st_mode & 0o777 for path in opened} == {0o600}
     assert frames(journal) == [b"frame %d" % i for i in range(40)]
-    assert list(read_sessions(Unrecovered(journal, [3]), []))[-1].entry == Entry(RESET, 40, 7, ())
+    assert list(read_sessions(Unrecovered(journal, [3]), []))[-1].entry == Entry(RESET, 40, 7, NO_MESSAGES)
 
 
 def test_an_entry_that_stands_twice_is_read_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.payloads import Payloads
 from stores.journal_format import (
     FRAMES,
     REFUSED,
@@ -23,7 +24,7 @@ ENTRIES = st.lists(
         kind=st.sampled_from((FRAMES, REFUSED, RESET)),
         first_frame=INT64,
         ts_recv_ns=INT64,
-        payloads=st.lists(st.binary(max_size=40), max_size=4).map(tuple),
+        payloads=st.lists(st.binary(max_size=40), max_size=4).map(Payloads.of),
     ),
     max_size=6,
 )
@@ -49,6 +50,14 @@ def read(segment: bytes) -> tuple[Header, list[Entry], Torn | None] | Torn:
     torn = found.pop() if found and isinstance(found[-1], Torn) else None
     assert torn is None or isinstance(torn, Torn)
     return head[0], [entry for entry in found if isinstance(entry, Entry)], torn
+
+
+def test_an_entry_on_disk_is_what_it_always_was() -> None:
+    """Byte by byte."""
+    assert encode_entry(FRAMES, 5, 7, Payloads.of([b'{"a":1}', b"", b"xyz"])).hex() == (
+        "2b000000" "ad7341b1" "01" "0500000000000000" "0700000000000000" "03000000"
+        "07000000" "00000000" "03000000" "7b2261223a317d" "78797a"
+    )  # fmt: skip
 
 
 @given(HEADERS, ENTRIES)

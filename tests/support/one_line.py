@@ -263,6 +263,14 @@ def numbered(messages: list[Any]) -> list[tuple[int, bytes]]:
     ]
 
 
+def all_of(message: Frames) -> tuple[Any, ...]:
+    """Give everything that frames carry, to be compared."""
+    return (
+        message.sender, message.feed, message.venue, message.session, message.line, message.first_frame,
+        tuple(message.payloads), message.ts_recv_ns.tolist(), message.nbytes,
+    )  # fmt: skip
+
+
 def outline(messages: list[Any]) -> list[tuple[Any, ...]]:
     """Give what was put to a normalizer, frame by frame, without times and without how it was cut up."""
     found: list[tuple[Any, ...]] = []
