@@ -135,7 +135,10 @@ class DetectorActor(Actor[DetectorState]):
         tracked = self.slot.state.symbols.get(key) or self._untracked(key)
         state, scores = score(tracked.state, block, self._rules)
         scored = ScoredBlock(block, scores)
-        after = Tracked(state, tracked.recent.append(scored), tracked.standing.after(block, scores))
+        rejects = int(np.count_nonzero(scores.verdict == REJECT))
+        after = Tracked(
+            state, tracked.recent.append(scored, rejects), tracked.standing.after(block, scores, rejects)
+        )
         tx.do(partial(self.slot.state.symbols.__setitem__, key, after))
         self._tell_verdicts(block, scores, tx)
         if block.session == self._session:
@@ -181,7 +184,7 @@ class DetectorActor(Actor[DetectorState]):
         if self.slot.monitor is None:
             return
         standings = tuple(
-            (feed, symbol, tracked.standing)
+            (feed, symbol, tracked.standing.settled())
             for (feed, symbol), tracked in list(self.slot.state.symbols.items())[:most]
         )
         tx.tell(self.slot.monitor, SymbolsReported(self.slot.name, standings))

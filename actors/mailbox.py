@@ -57,6 +57,7 @@ class Mailbox:
         batch_bytes: int = BATCH_BYTES,
     ) -> None:
         self._batch_bytes = batch_bytes
+        self._lingering = False
         self._condition = Condition()
         self._control: deque[Any] = deque()
         self._data: deque[_Entry] = deque()
@@ -98,7 +99,8 @@ class Mailbox:
                     self._stretch += 1
                 else:
                     self._charge(entry, entry.key)
-            self._condition.notify_all()
+            if not self._lingering:
+                self._condition.notify_all()
         self._tell_listener()
 
     def notify(self) -> None:
@@ -137,6 +139,14 @@ class Mailbox:
                 batch.append(entry.message)
                 self._discharge(entry)
             return Batch(tuple(batch))
+
+    def linger(self, seconds: float) -> None:
+        """Wait for control or for the time; data that is put meanwhile wakes nobody."""
+        with self._condition:
+            if not self._control:
+                self._lingering = True
+                self._condition.wait(seconds)
+                self._lingering = False
 
     def wait(self, seconds: float | None, ready: Callable[[], bool]) -> None:
         """Wait for a put, a notify, or the time; at once if there is control or `ready` says so."""

@@ -34,6 +34,8 @@ from messages.normalization import DetectorReady, GapNoted, Refused, Ticks, Want
 from messages.supervision import Drain, Drained
 from venues.dialect import Dialect
 
+SEEN_EVERY_NS = 10**8
+"""A connection need not be woken for every block: what it watches for takes seconds."""
 NormalizerMessage = FrameRefused | LineReset | DetectorReady | SegmentClosed | Drain
 
 
@@ -73,6 +75,7 @@ class NormalizerActor(Actor[NormalizerState]):
     ) -> None:
         super().__init__(slot, graves=writers, gates=gates)
         self._journal = journal
+        self._seen: dict[str, int] = {}
         dialect = slot.state.dialect
         self._scanner = Scanner(dialect.shapes, terms.known or (), dialect.takes) if dialect.shapes else None
         self._terms = terms
@@ -191,7 +194,8 @@ class NormalizerActor(Actor[NormalizerState]):
         connection = self._lines.get(line)
         if connection is None:
             return
-        if found.blocks:
+        if found.blocks and abs(ts_recv_ns - self._seen.get(line, 0)) >= SEEN_EVERY_NS:
+            self._seen[line] = ts_recv_ns
             tx.tell(connection, MarketDataSeen(ts_recv_ns))
         for reply in found.replies:
             match reply.kind:

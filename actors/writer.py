@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import Any, ClassVar, assert_never
 
 from actors.address import Address
 from actors.base import Actor
+from actors.port import Port
 from actors.slot import Slot, Transaction
+from actors.writer_port import WriterPort
 from actors.writer_state import OpenBatch, WriterState, WriterTerms
 from core.backoff import Backoff
 from core.breaker import BreakerState
@@ -48,6 +50,8 @@ MAINTAIN_SECONDS = 30.0
 
 class WriterActor(Actor[WriterState]):
     """Owns one store: its batches, its breaker, its spool."""
+
+    port_class: ClassVar[type[Port]] = WriterPort
 
     def __init__(
         self,

@@ -7,11 +7,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from core import kernel_cache
 from core.errors import RetryableStoreError
-from core.kernel_cache import kernel, prepare
 from core.ledger import Ledger
 from core.settings import Settings
 from core.settings_loading import load
@@ -39,9 +40,14 @@ def data_directory(settings: Settings) -> Iterator[DataDirectory]:
 
 
 def prepare_kernels(data_dir: Path) -> None:
-    """Load the compiled kernels before any deadline starts; the first time they are compiled."""
-    prepare(data_dir / "kernels")
-    kernel()
+    """Load the compiled kernels before any deadline starts; the first time they are compiled.
+
+    And what libraries import at their first use, which would hold up every thread in the midst of things.
+    """
+    kernel_cache.prepare(data_dir / "kernels")
+    kernel_cache.load()
+    for name in ("numpy.ma", "pyarrow.compute", "pyarrow.parquet"):
+        import_module(name)
 
 
 def check_stores(settings: Settings) -> None:

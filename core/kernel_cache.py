@@ -39,6 +39,12 @@ def split_kernel() -> Callable[..., tuple[int, int, int, int]]:
     return split_texts
 
 
+def load() -> None:
+    """Load all kernels; the first time they are compiled."""
+    for one in (kernel, scan_kernel, split_kernel):
+        one()
+
+
 def prepare(cache_directory: Path, source_directory: Path | None = None) -> bool:
     """Have numba keep its cache in `cache_directory` where the source tree is read-only; say whether it does.
 
@@ -68,6 +74,4 @@ def _writable(directory: Path) -> bool:
 
 
 if __name__ == "__main__":
-    kernel()
-    scan_kernel()
-    split_kernel()
+    load()

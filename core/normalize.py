@@ -8,17 +8,18 @@ from math import inf, nan
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from core.columns import Row, block_of, joined
 from core.ledger import Counts, add
 from core.memory import FeedMemory, Lesson, Stream
-from core.records import BOTH, NO_SIDE, NO_TIME, QUOTE, RAW_LIMIT, TRADE, Gap, Malformed, TickBlock
-from core.runs import Found, Run, Scans, blocks_of
+from core.records import BOTH, NO_SIDE, NO_TIME, QUOTE, RAW_LIMIT, TRADE, Gap, Int64s, Malformed, TickBlock
+from core.runs import Found, Groups, Run, Scans, blocks_of
 from core.stretches import stretches
 
 STALE_NS: Final = 3600 * 10**9
 """An event time further than this from ours is told as `stale_time`."""
-MANY: Final = 16
+MANY: Final = 40
 """Fewer frames cost less one by one."""
 
 
@@ -83,6 +84,7 @@ class FrameSink:
         self._raw = b""
         self._frame = self._ts = self._item = 0
         self._place = ""
+        self._some_stale = False
 
     def begin(self, frame: int, payload: bytes, ts_recv_ns: int) -> None:
         """Begin a frame."""
@@ -95,11 +97,11 @@ class FrameSink:
 
     def finish(self) -> Normalized:
         """Give everything, blocks in the order in which their symbols first came."""
-        terms, out = self._terms, self._out
+        out = self._out
         for symbol, pieces in self._pieces.items():
             block = joined([self._block(symbol, piece) for piece in pieces])
             out.blocks.append(block)
-            if terms.live:
+            if self._some_stale:
                 self._note_stale(block)
         return out
 
@@ -109,8 +111,8 @@ class FrameSink:
         Says False, and has taken nothing, where an id does not ascend: only one by one can duplicates and
         late ones be told. Says of all else what `trade` and `quote` would have said, frame by frame.
         """
-        terms = self._terms
-        told = stretches(found, symbols, start, stop, terms.one_channel, self._lesson)
+        terms, groups = self._terms, Groups.by(found.symbol[start:stop], start)
+        told = stretches(found, symbols, groups, start, stop, terms.one_channel, self._lesson)
         if told is None:
             return False
         streams, holes = told
@@ -120,9 +122,10 @@ class FrameSink:
             self._frame, self._ts, self._item = int(run.frames[position]), int(run.ts_recv_ns[position]), 0
             self._note_gap(symbol, first, last)
         for block in blocks_of(
-            terms.feed, terms.venue, self._session, self._line, run, found, symbols, start, stop
+            terms.feed, terms.venue, self._session, self._line, run, found, symbols, groups
         ):
             self._pieces.setdefault(block.symbol, []).append(block)
+        self._look_for_stale(found.ts_event_ns[start:stop], run.ts_recv_ns[start:stop])
         for place in ("decoded", "received"):
             add(self._out.counts, terms.feed, place, stop - start)
         return True
@@ -248,6 +251,8 @@ class FrameSink:
         if not pieces or not isinstance(rows := pieces[-1], list):
             pieces.append(rows := [])
         rows.append((*row, self._frame, self._item))
+        if row[1] != NO_TIME and abs(self._ts - row[1]) > STALE_NS:
+            self._some_stale = self._terms.live
         self._count_record()
 
     def _count_record(self) -> None:
@@ -270,13 +275,20 @@ class FrameSink:
             )
         )  # fmt: skip
 
+    def _look_for_stale(self, event_ns: Int64s, received_ns: Int64s) -> None:
+        if self._terms.live and _are_stale(event_ns, received_ns).any():
+            self._some_stale = True
+
     def _note_stale(self, block: TickBlock) -> None:
-        event = block.ts_event_ns
-        late = (event != NO_TIME) & (np.abs(block.ts_recv_ns - event) > STALE_NS)
-        count = int(np.count_nonzero(late))
+        count = int(np.count_nonzero(_are_stale(block.ts_event_ns, block.ts_recv_ns)))
         if count:
             add(self._out.counts, self._terms.feed, "event.stale_time", count)
             self._out.stale[block.symbol] = count
+
+
+def _are_stale(event_ns: Int64s, received_ns: Int64s) -> npt.NDArray[np.bool_]:
+    late: npt.NDArray[np.bool_] = np.abs(received_ns - event_ns) > STALE_NS
+    return late & (event_ns != NO_TIME)
 
 
 def _is_side(price: float) -> bool:

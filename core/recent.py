@@ -41,9 +41,12 @@ class TickHistory:
     tail_ticks: int = 0
     tail_nbytes: int = 0
 
-    def append(self, block: ScoredBlock) -> Self:
-        """Give the history with the accepted ticks of a block added. Cost: constant a tick, amortised."""
-        accepted = _accepted(block)
+    def append(self, block: ScoredBlock, rejects: int) -> Self:
+        """Give the history with the accepted ticks of a block added, in which so many were rejected.
+
+        Cost: constant a tick, amortised.
+        """
+        accepted = _accepted(block) if rejects else block
         if accepted is None:
             return self
         count, weight = len(accepted), _weight(accepted)
@@ -120,10 +123,7 @@ def _weight(block: ScoredBlock) -> int:
 
 def _accepted(block: ScoredBlock) -> ScoredBlock | None:
     accepted = block.scores.verdict != REJECT
-    count = np.count_nonzero(accepted)
-    if count == len(accepted):
-        return block
-    return _rebuilt([block], lambda columns: columns[0][accepted]) if count else None
+    return _rebuilt([block], lambda columns: columns[0][accepted]) if accepted.any() else None
 
 
 def _merge(blocks: Iterable[ScoredBlock], piece: int) -> Iterator[ScoredBlock]:

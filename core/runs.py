@@ -157,11 +157,10 @@ class Groups:
 
 def blocks_of(
     feed: str, venue: str, session: int, line: str, run: Run, found: Found, symbols: Sequence[str],
-    start: int, stop: int,
+    groups: Groups,
 ) -> list[TickBlock]:  # fmt: skip
-    """Make a block a symbol of the frames from start to before stop, in the order in which symbols came."""
-    groups = Groups.by(found.symbol[start:stop], start)
-    order, kinds = groups.order, found.kind[start:stop]
+    """Make a block of each group, which is a symbol's, in the order in which symbols came."""
+    order, kinds = groups.order, found.kind[groups.order]
     kind = int(kinds[0]) if (kinds == kinds[0]).all() else BOTH
     columns = {name: freeze(getattr(found, name)[order]) for name in _CARRIED[kind]}
     columns["frame"], columns["ts_recv_ns"] = freeze(run.frames[order]), freeze(run.ts_recv_ns[order])

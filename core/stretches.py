@@ -50,6 +50,7 @@ class Stretch:
 def stretches(
     found: Found,
     symbols: Sequence[str],
+    of_symbols: Groups,
     start: int,
     stop: int,
     one_channel: bool,
@@ -57,19 +58,26 @@ def stretches(
 ) -> tuple[list[Stretch], list[Hole]] | None:
     """Give the streams of the frames from start to before stop, and the holes in them, in order of frames.
 
+    `of_symbols` are the same frames by symbol.
+
     None where an id of any does not ascend: what is a duplicate or late is told only one by one.
     """
-    codes = found.symbol[start:stop]
-    if not one_channel:
-        codes = len(_CHANNELS) * codes.astype(np.int64) + found.kind[start:stop]
-    groups = Groups.by(codes, start)
+    kinds = found.kind[start:stop]
+    several = not one_channel and bool((kinds != kinds[0]).any())
+    groups = of_symbols
+    if several:
+        groups = Groups.by(len(_CHANNELS) * found.symbol[start:stop].astype(np.int64) + kinds, start)
+    channel = "" if one_channel else _CHANNELS[int(kinds[0])]
     ids, seqs = found.venue_id[groups.order], found.seq[groups.order]
     if not (_ascend(ids, groups) and _ascend(seqs, groups)):
         return None
     told, holes = [], list(_holes_inside(found, symbols, groups, seqs))
     for key, begin, end in zip(groups.keys, groups.starts, groups.stops, strict=True):
-        code, kind = (key, None) if one_channel else divmod(key, len(_CHANNELS))
-        symbol, channel = symbols[code], "" if kind is None else _CHANNELS[kind]
+        code = key
+        if several:
+            code, kind = divmod(key, len(_CHANNELS))
+            channel = _CHANNELS[kind]
+        symbol = symbols[code]
         if ids[begin] == NO_ID == seqs[begin] and ids[end - 1] == NO_ID == seqs[end - 1]:
             continue
         stretch = Stretch(symbol, lesson_of((symbol, channel)), ids[begin:end], seqs[begin:end])

@@ -12,10 +12,10 @@ import core
 
 PREPARE = """
 import pathlib, sys
-from core.kernel_cache import kernel, prepare
+from core.kernel_cache import kernel, prepare, split_kernel
 print(prepare(pathlib.Path(sys.argv[1])))
 """
-LOAD = "kernel()"
+LOAD = "kernel(), split_kernel()"
 
 
 def run(code: str, tree: Path, cache: Path, **environment: str) -> str:
@@ -61,6 +61,13 @@ def test_a_read_only_tree_is_compiled_into_the_directory_given(tree: Path, tmp_p
     forbid_pycache(tree)
     assert run(PREPARE + LOAD, tree, tmp_path / "cache") == "True"
     assert list((tmp_path / "cache").rglob("kernels.score_ticks*.nbc"))
+    assert list((tmp_path / "cache").rglob("split_kernel.split_texts*.nbc"))
+
+
+@pytest.mark.slow
+def test_the_reader_of_frames_loads_no_numba_until_it_has_much_to_read() -> None:
+    code = "import sys, core.frames; core.frames.read(core.frames.FrameState(), b'\\x81\\x01a' * 9, 99)"
+    assert run(code + "; print('numba' in sys.modules)", Path(core.__file__).parents[1], Path()) == "False"
 
 
 @pytest.mark.slow

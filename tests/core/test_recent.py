@@ -23,10 +23,15 @@ def prices(blocks: tuple[ScoredBlock, ...]) -> list[float]:
     return [price for block in blocks for price in block.ticks.price.tolist()]
 
 
+def add(history: TickHistory, block: ScoredBlock) -> TickHistory:
+    """Append a block, telling how many of its ticks were rejected."""
+    return history.append(block, int(np.count_nonzero(block.scores.verdict == REJECT)))
+
+
 def filled(history: TickHistory, lengths: Sequence[int]) -> TickHistory:
     start = 0
     for length in lengths:
-        history = history.append(numbered(start, [OK] * length))
+        history = add(history, numbered(start, [OK] * length))
         start += length
     return history
 
@@ -42,7 +47,7 @@ def test_the_newest_accepted_ticks_come_oldest_first(
 ) -> None:
     history, accepted, start = TickHistory(limit, AMPLE), [], 0
     for verdicts, line in appended:
-        history = history.append(numbered(start, verdicts, line))
+        history = add(history, numbered(start, verdicts, line))
         accepted += [(float(start + at), line) for at, verdict in enumerate(verdicts) if verdict != REJECT]
         start += len(verdicts)
     wanted = min(n, limit)
@@ -55,7 +60,7 @@ def test_the_newest_accepted_ticks_come_oldest_first(
 def test_neither_bound_is_ever_exceeded(lengths: list[int], limit_bytes: int, limit_ticks: int) -> None:
     history = TickHistory(limit_ticks, limit_bytes)
     for length in lengths:
-        history = history.append(numbered(0, [OK] * length))
+        history = add(history, numbered(0, [OK] * length))
         held = (*history.chunks, *history.tail)
         assert history.ticks == sum(map(len, held))
         assert history.nbytes == sum(BLOCK_BYTES + block.nbytes for block in held) <= limit_bytes
@@ -76,7 +81,7 @@ def test_a_share_that_shrinks_drops_the_oldest(limit_ticks: int, limit_bytes: in
 
 def test_an_older_value_is_not_changed_by_appending() -> None:
     before = filled(TickHistory(100, AMPLE), [1] * (TAIL - 1))
-    after = before.append(numbered(TAIL - 1, [OK]))
+    after = add(before, numbered(TAIL - 1, [OK]))
     assert prices(before.last(100)) == [float(price) for price in range(TAIL - 1)]
     assert prices(after.last(100)) == [float(price) for price in range(TAIL)]
 
@@ -101,7 +106,7 @@ def test_a_block_beyond_the_bound_leaves_its_newest_ticks() -> None:
 
 def test_what_is_kept_owns_its_memory_and_is_read_only() -> None:
     large = numbered(0, [OK] * 5000)
-    history = TickHistory(16 * 100, AMPLE).append(large.slice(0, 100))
+    history = add(TickHistory(16 * 100, AMPLE), large.slice(0, 100))
     (kept,) = history.last(100)
     for column in (kept.ticks.price, kept.ticks.venue_id, kept.scores.z):
         assert column.base is None
@@ -110,9 +115,9 @@ def test_what_is_kept_owns_its_memory_and_is_read_only() -> None:
 
 def test_ids_of_both_types_are_kept_as_they_are() -> None:
     text = freeze(np.array(["a", None], object))
-    history = TickHistory(100, AMPLE).append(numbered(0, [OK, OK]))
-    history = history.append(scored(block_of([trade(2.0), trade(3.0)], venue_id=text), [OK, OK]))
-    history = history.append(numbered(4, [OK] * TAIL))
+    history = add(TickHistory(100, AMPLE), numbered(0, [OK, OK]))
+    history = add(history, scored(block_of([trade(2.0), trade(3.0)], venue_id=text), [OK, OK]))
+    history = add(history, numbered(4, [OK] * TAIL))
     ids = [each for block in history.last(TAIL + 4) for each in block.ticks.venue_id.tolist()]
     assert ids[:5] == [0, 1, "a", None, 0]
 
@@ -124,4 +129,4 @@ def test_nothing_is_given_where_nothing_is_asked_for(n: int) -> None:
 
 def test_a_block_of_rejects_only_leaves_the_history_as_it_is() -> None:
     history = filled(TickHistory(100, AMPLE), [3])
-    assert history.append(numbered(3, [REJECT, REJECT])) is history
+    assert add(history, numbered(3, [REJECT, REJECT])) is history

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.columns import Row, block_of
 from core.records import OK, REJECT, TRADE, WARN, Scores, TickBlock
-from core.standing import Standing
+from core.standing import PENDING, Standing
 
 Tick = tuple[float, float, float, float, int]
 """price, bid, ask, any score, verdict."""
@@ -41,7 +41,8 @@ def newest(column: Sequence[float]) -> float:
 def test_the_newest_of_each_value_stands_wherever_blocks_are_cut(blocks: list[list[Tick]]) -> None:
     standing = Standing()
     for rows in blocks:
-        standing = standing.after(*scored(rows))
+        standing = standing.after(*scored(rows), sum(row[4] == REJECT for row in rows))
+    standing = standing.settled()
     everything = [row for rows in blocks for row in rows]
     accepted = [row for row in everything if row[4] != REJECT]
     for i, name in enumerate(("last", "bid", "ask")):
@@ -52,5 +53,14 @@ def test_the_newest_of_each_value_stands_wherever_blocks_are_cut(blocks: list[li
 
 
 def test_a_refused_tick_counts_and_shows_its_z_but_not_its_price() -> None:
-    standing = Standing().after(*scored([(100.0, nan, nan, 1.0, OK), (900.0, nan, nan, 8.0, REJECT)]))
+    rows = [(100.0, nan, nan, 1.0, OK), (900.0, nan, nan, 8.0, REJECT)]
+    standing = Standing().after(*scored(rows), 1).settled()
     assert (standing.last, standing.z, standing.ticks, standing.rejects) == (100.0, 8.0, 2, 1)
+
+
+def test_blocks_that_nobody_looks_at_do_not_pile_up() -> None:
+    standing = Standing()
+    for price in range(1, 1_000):
+        standing = standing.after(*scored([(float(price), nan, nan, nan, OK)]), 0)
+        assert len(standing.pending) < PENDING
+    assert (standing.settled().last, standing.ticks) == (999.0, 999)
