@@ -16,11 +16,14 @@ CACHE_VARIABLE: Final = "NUMBA_CACHE_DIR"
 
 
 @functools.cache
-def kernel() -> Callable[..., None]:
-    """Give the compiled `core.kernels.score_ticks`; the first call loads numba, and compiles if need be."""
-    from core.kernels import score_ticks
+def kernel(few: bool = False) -> Callable[..., None]:
+    """Give the compiled `core.kernels.score_ticks`, or `score_few`.
 
-    return score_ticks
+    The first call loads numba, and compiles if need be.
+    """
+    from core.kernels import score_few, score_ticks
+
+    return score_few if few else score_ticks
 
 
 @functools.cache

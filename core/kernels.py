@@ -241,8 +241,8 @@ def _mid(bid: float, ask: float) -> float:
     return mid if mid < np.inf else bid * 0.5 + ask * 0.5
 
 
-@compiled(SIGNATURE, cache=True, **PLAIN)
-def score_ticks(
+@compiled(**PLAIN)
+def _score(
     floats: Any,
     counters: Any,
     min_history: int,
@@ -259,12 +259,6 @@ def score_ticks(
     numbers: Any,
     codes: Any,
 ) -> None:
-    """Judge a block's n ticks in order, and change the state in `floats` and `counters` with each of them.
-
-    Writes z and the five features to `numbers` (6, n), verdict and reason to `codes` (2, n). Takes writable
-    and read-only columns alike. Raises ValueError where lengths disagree. Cost: about 0.2 µs a trade at
-    window 200.
-    """
     n = kind.size
     if not (n == side.size == price.size == size.size == bid.size == ask.size):
         raise ValueError("the columns of a block differ in length")
@@ -308,3 +302,34 @@ def score_ticks(
         numbers[0, i] = z
         for j in range(FEATURES):
             numbers[1 + j, i] = features[j]
+
+
+@compiled(SIGNATURE, cache=True, **PLAIN)
+def score_ticks(
+    floats: Any, counters: Any, min_history: int, warn_z: float, critical_z: float, epsilon: float,
+    min_std_bps: float, kind: Any, side: Any, price: Any, size: Any, bid: Any, ask: Any, numbers: Any,
+    codes: Any,
+) -> None:  # fmt: skip
+    """Judge a block's n ticks in order, and change the state in `floats` and `counters` with each of them.
+
+    Writes z and the five features to `numbers` (6, n), verdict and reason to `codes` (2, n). Takes writable
+    and read-only columns alike. Raises ValueError where lengths disagree. Cost: about 0.2 µs a trade at
+    window 200.
+    """
+    _score(
+        floats, counters, min_history, warn_z, critical_z, epsilon, min_std_bps,
+        kind, side, price, size, bid, ask, numbers, codes,
+    )  # fmt: skip
+
+
+@compiled(SIGNATURE, cache=True, error_model="numpy")
+def score_few(
+    floats: Any, counters: Any, min_history: int, warn_z: float, critical_z: float, epsilon: float,
+    min_std_bps: float, kind: Any, side: Any, price: Any, size: Any, bid: Any, ask: Any, numbers: Any,
+    codes: Any,
+) -> None:  # fmt: skip
+    """Do as `score_ticks`, keeping the interpreter's lock: to get it back takes longer than a short block."""
+    _score(
+        floats, counters, min_history, warn_z, critical_z, epsilon, min_std_bps,
+        kind, side, price, size, bid, ask, numbers, codes,
+    )  # fmt: skip

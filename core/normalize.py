@@ -288,7 +288,8 @@ class FrameSink:
 
 def _are_stale(event_ns: Int64s, received_ns: Int64s) -> npt.NDArray[np.bool_]:
     late: npt.NDArray[np.bool_] = np.abs(received_ns - event_ns) > STALE_NS
-    return late & (event_ns != NO_TIME)
+    late &= event_ns != NO_TIME
+    return late
 
 
 def _is_side(price: float) -> bool:

@@ -1,4 +1,4 @@
-"""The scanner, compiled: frames of a declared shape straight into columns, without the GIL.
+"""The scanner, compiled: frames of a declared shape straight into columns.
 
 `core.scanning` is the door to this module, `core.scan_tables` lays out its tables; importing it loads numba.
 What a shape is, and what fits it, is said in `core.shapes`.

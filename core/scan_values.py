@@ -36,7 +36,7 @@ TOP_BYTE: Final = np.uint64(56)
 ALL: Final = np.uint64(2**64 - 1)
 TRUE, FALSE, NULL = (np.uint64(int.from_bytes(word, "big")) for word in (b"true", b"false", b"null"))
 
-PLAIN: Final = {"nogil": True, "error_model": "numpy", "_nrt": False}
+PLAIN: Final = {"error_model": "numpy", "_nrt": False}
 """Without numba's counting of references, which borrowed arrays do not need: it took most of the time."""
 INLINE: Final = {**PLAIN, "forceinline": True}
 

@@ -82,7 +82,7 @@ class Scanner:
     def scan(self, payloads: Payloads) -> Scanned:
         """Read what fits a shape; each frame is tried with all of them, in their order.
 
-        Cost: 0.15 to 0.3 µs a frame, without the GIL, and some 20 µs a call.
+        Cost: 0.15 to 0.3 µs a frame, and some 20 µs a call.
         """
         n = len(payloads)
         columns = (

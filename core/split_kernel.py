@@ -34,7 +34,7 @@ def compiled(*signatures: Any, **options: Any) -> Callable[[F], F]:
     return cast(Callable[[F], F], numba.njit(list(signatures) or None, **options))
 
 
-@compiled(SIGNATURE, cache=True, nogil=True, error_model="numpy")
+@compiled(SIGNATURE, cache=True, error_model="numpy")
 def split_texts(
     wire: Any, pos: int, limit: int, payloads: Any, base: int, ends: Any, before: int
 ) -> tuple[int, int, int, int]:
