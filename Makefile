@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 # The development lock holds everything of the other, and the tools.
 LOCK := requirements-dev.lock
+RESULTS ?= benchmarks/results
 
-.PHONY: run test soak lint format lock docs clean
+.PHONY: run test soak bench bench-peers lint format lock docs clean
 
 run: $(VENV)/.ready  ## Run the pipeline on config.toml (the demo exchange, unless you change it)
 	$(BIN)/python supervisor.py run $(ARGS)
@@ -17,6 +18,16 @@ test: $(VENV)/.ready-dev  ## Run all tests
 
 soak: $(VENV)/.ready-dev  ## Run the long fault tests
 	$(BIN)/python -m pytest -n 2 -m soak $(PYTEST_ARGS)
+
+bench: $(VENV)/.ready-dev  ## Run all benchmarks, and write docs/performance.md anew; takes half an hour
+	mkdir -p $(RESULTS)
+	for name in throughput latency scale stores start micro; do \
+		$(BIN)/python -m benchmarks $$name --json $(RESULTS)/$$name.json || exit 1; done
+	$(BIN)/python -m benchmarks report $(RESULTS)/*.json -o docs/performance.md
+
+bench-peers: $(VENV)/.ready-dev  ## Measure peers; PEER_PYTHONS names Pythons that have them, separated by colons
+	mkdir -p $(RESULTS)
+	$(BIN)/python -m benchmarks peers --json $(RESULTS)/peers.json
 
 lint: $(VENV)/.ready-dev  ## Check style and types
 	$(BIN)/ruff check .

@@ -2,10 +2,11 @@
 
 import gc
 import logging
+import os
 import queue
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from time import monotonic
 from typing import Any, Final
@@ -39,6 +40,7 @@ class Host:
     def run(self, every_seconds: float, show: Callable[[], None]) -> SupervisorEnded:
         """Run the supervisor to its end; `show` is called about so often."""
         spare_the_collector()
+        stay_on(self._assembly.settings.actors.cpus)
         self._start()
         next_show = monotonic() + every_seconds
         while True:
@@ -91,6 +93,24 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
+
+
+def stay_on(count: int) -> None:
+    """Have this thread, and those that it starts, run on so many processors; 0: on any.
+
+    Threads let go of the interpreter's lock at every larger operation of numpy. Where another one wakes up on
+    another processor for it, each waits for the other to be woken, dozens of times a block; on one processor
+    whoever runs has the lock again before anybody else has seen that it was free. Which one it is follows
+    from the process's number, so that two of them seldom meet on one.
+    """
+    if not count or not hasattr(os, "sched_setaffinity"):
+        return
+    allowed = sorted(os.sched_getaffinity(0))
+    first = os.getpid() % len(allowed)
+    chosen = [allowed[(first + i) % len(allowed)] for i in range(min(count, len(allowed)))]
+    # Where the kernel or a container does not let us choose, things go on as they are.
+    with suppress(OSError):
+        os.sched_setaffinity(0, chosen)
 
 
 @contextmanager

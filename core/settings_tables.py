@@ -56,6 +56,13 @@ class Actors(Table):
     recent_total_mb: Whole = Field(
         default=256, ge=1, le=1_048_576, description="How much the recent ticks of all symbols may take."
     )
+    cpus: Whole = Field(
+        default=1,
+        ge=0,
+        le=1_024,
+        description="On how many processors the process runs (Linux): on one, since threads that hand the "
+        "interpreter's lock to and fro between processors wait for it most of the time; 0 for any.",
+    )
 
 
 class Detector(Table):
