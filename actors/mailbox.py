@@ -147,6 +147,9 @@ class Mailbox:
                 self._lingering = True
                 self._condition.wait(seconds)
                 self._lingering = False
+                if self._data:
+                    # Whoever has replaced this reader may wait already, and was not told either.
+                    self._condition.notify_all()
 
     def wait(self, seconds: float | None, ready: Callable[[], bool]) -> None:
         """Wait for a put, a notify, or the time; at once if there is control or `ready` says so."""

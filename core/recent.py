@@ -80,7 +80,7 @@ class TickHistory:
 
     def _merged(self) -> Self:
         few = len(self.tail) < TAIL and self.tail_ticks < max(TAIL, self.limit_ticks // 16)
-        if few and self.tail_nbytes <= self.limit_bytes // 8:
+        if few and self.tail_nbytes <= self.limit_bytes // 2:
             return self
         # A small last chunk is merged once more; so chunks stay large where little memory makes the tail
         # short.

@@ -9,6 +9,7 @@ from actors.gate import Gate
 from actors.mailbox import Mailbox
 from messages.lane import Batch, Shed
 from tests.actors.parcels import Parcel, note
+from tests.support.processes import eventually
 
 PRODUCERS = 8
 EACH = 12_500
@@ -155,4 +156,32 @@ def test_a_reader_does_not_wait_while_a_command_is_there() -> None:
     mailbox = Mailbox()
     mailbox.put_control("now")
     mailbox.wait(None, lambda: False)
+    assert mailbox.has_control()
+
+
+def test_data_does_not_wake_whoever_lingers_and_a_command_does() -> None:
+    """Nor is it missed: another reader that waits is told when the lingering ends."""
+    mailbox = Mailbox()
+    gate = Gate()
+    watcher = Watcher(gate)
+    gate.close("until data is there")
+    lingerer = Thread(target=mailbox.linger, args=(DEADLINE_SECONDS,), daemon=True)
+    lingerer.start()
+    eventually(lambda: bool(mailbox._lingering))
+    reader = Thread(target=mailbox.wait, args=(None, watcher.ready), daemon=True)
+    reader.start()
+    assert watcher.looked.wait(DEADLINE_SECONDS)
+    mailbox.put_data(note(1))
+    with mailbox._condition:
+        assert len(mailbox._condition._waiters) == 2  # type: ignore[attr-defined]
+    mailbox.put_control("now")
+    for thread in (lingerer, reader):
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive()
+
+
+def test_nobody_lingers_while_a_command_is_there() -> None:
+    mailbox = Mailbox()
+    mailbox.put_control("now")
+    mailbox.linger(DEADLINE_SECONDS)
     assert mailbox.has_control()
