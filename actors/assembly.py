@@ -19,7 +19,7 @@ from core.topology import detector_name
 
 MB: Final = 2**20
 BATCH_BYTES: Final = 2**19
-BATCH_BYTES_A_SYMBOL: Final = 10_000
+BATCH_BYTES_A_SYMBOL: Final = 40_000
 
 
 @dataclass(slots=True)
