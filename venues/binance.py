@@ -138,6 +138,8 @@ class Binance(Dialect):
         super().__init__(terms)
         self._ids = count(1)
         self._sources: dict[str, str] = {}
+        self._aggregated = bool(terms.url) and "@trade" not in terms.url
+        """Only `aggTrade` can come: a line that names no other stream. A capture may hold both."""
         self._combined = tuple((f"@{name}".encode(), _combined(event)) for name, event in self.events.items())
 
     def subscribe(self, symbols: tuple[str, ...]) -> tuple[Request, ...]:
@@ -155,7 +157,7 @@ class Binance(Dialect):
 
     def takes(self, symbol: str, shape: Shape) -> bool:
         """Leave a symbol's trades to `decode` until that has found `aggTrade` to be their source."""
-        return shape.kind != TRADE or self._sources.get(symbol) == "aggTrade"
+        return shape.kind != TRADE or self._aggregated or self._sources.get(symbol) == "aggTrade"
 
     def decode(self, frame: bytes, sink: Sink) -> None:
         """Read one event, combined or raw, or one reply."""
@@ -202,7 +204,7 @@ class Binance(Dialect):
 
     def _trade(self, event: AggTrade | Trade, sink: Sink) -> None:
         time = epoch_ns(event.time)
-        if self._sources.setdefault(event.symbol, event.e) != event.e:
+        if self._sources.setdefault(event.symbol, "aggTrade" if self._aggregated else event.e) != event.e:
             sink.ignored()
             return
         side = SELL if event.maker else BUY

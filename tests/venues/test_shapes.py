@@ -176,6 +176,17 @@ def test_a_symbols_trades_are_left_to_decode_until_it_has_found_their_source() -
     assert scanner.scan(batch).ok.all()
 
 
+def test_on_a_line_that_names_no_other_stream_trades_are_read_at_once_from_the_first() -> None:
+    """And should another come all the same, it is left out: told once is told once."""
+    url = "wss://stream.binance.com:9443/stream"
+    one = dialect_class("binance")(FeedTerms(SYMBOLS, ("trades", "quotes"), url))
+    scanner, batch = Scanner(one.shapes, SYMBOLS, one.takes), Payloads.of([AGG.encode()])
+    assert scanner.scan(batch).ok.all()
+    assert told(one, AGG.replace("aggTrade", "trade").replace('"a":', '"t":')) == [("ignored",)]
+    other = dialect_class("binance")(FeedTerms(SYMBOLS, ("trades",), f"{url}?streams=btcusdt@trade"))
+    assert not Scanner(other.shapes, SYMBOLS, other.takes).scan(batch).ok.any()
+
+
 def test_a_symbol_whose_source_is_another_stream_stays_with_decode() -> None:
     one = dialect_class("binance")(FeedTerms(SYMBOLS, ("trades", "quotes")))
     told(one, AGG.replace("aggTrade", "trade").replace('"a":', '"t":'))
