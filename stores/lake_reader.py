@@ -17,19 +17,19 @@ import pyarrow.dataset as pa_dataset
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from core.errors import RetryableStoreError, UsageError
+from core.errors import RetryableStoreError
+from stores.asked import checked_query
 from stores.derive import TRADES, bar_range, bars_sql, derived_columns
 from stores.duckdb_sandbox import sandbox
 from stores.lake_files import LakeFiles
 from stores.lake_stats import DATE, dataset_of
 from stores.lake_table import check_version
-from stores.schema import ORIGIN, TABLES, TIES, TIMES, result
+from stores.schema import ORIGIN, TABLES, TIES, TIMES
 from stores.store import Query
 
 _BATCH_ROWS: Final = 65_536
 _DAY_NS: Final = 86_400 * 10**9
 _EPOCH: Final = date(1970, 1, 1).toordinal()
-_LONGEST_BAR_NS: Final = 2**62
 _BAR_COLUMNS: Final = ("venue", "symbol", *TIMES["ticks"], "price", "size", *ORIGIN)
 _ORDER: Final = "(tick_ns, session, line, frame, item)"
 
@@ -56,9 +56,7 @@ class LakeReader:
 
         Bars are whole: the range is that of their starts.
         """
-        schema = result(query.table)
-        if query.table == "alerts" and query.venue is not None:
-            raise UsageError("alerts have no venue: leave --venue out")
+        schema = checked_query(query)
         with _errors():
             batches = self._bars(query) if query.table == "bars" else self._rows(query)
             first = next(batches, None)
@@ -70,9 +68,7 @@ class LakeReader:
         self._scratch.cleanup()
 
     def _bars(self, query: Query) -> Iterator[pa.RecordBatch]:
-        interval = query.interval_ns
-        if interval is None or not 0 < interval <= _LONGEST_BAR_NS:
-            raise UsageError(f"bars need an interval from 1 to {_LONGEST_BAR_NS} ns: {interval}")
+        interval = query.interval_ns or 0
         start, end = bar_range(query.start_ns, query.end_ns, interval)
         dataset = self._dataset("ticks")
         if dataset is None:

@@ -12,16 +12,14 @@ import duckdb
 import pyarrow as pa
 from psycopg import RawServerCursor
 
-from core.errors import UsageError
+from stores.asked import checked_query
 from stores.derive import derived_columns
 from stores.postgres_link import Link, checked, connect, errors
 from stores.postgres_queries import Statement, bars_statement, rows_statement
 from stores.postgres_schema import columns, version
-from stores.schema import result
 from stores.store import Query
 
 _BATCH_ROWS: Final = 8_192
-_LONGEST_BAR_NS: Final = 2**62
 _DERIVED: Final = f"SELECT *, {derived_columns()} FROM source"
 
 
@@ -40,8 +38,7 @@ class PostgresReader:
 
         Bars are whole: the range is that of their starts.
         """
-        schema = result(query.table)
-        _check(query)
+        schema = checked_query(query)
         batches = self._told(self._batches(query))
         # The first batch is fetched here, so that most of what can go wrong is raised here.
         first = next(batches, None)
@@ -76,14 +73,6 @@ class PostgresReader:
             while rows := cursor.fetchmany(_BATCH_ROWS):
                 yield _batch(statement.schema, rows)
                 link.deadline = time.monotonic() + self._statement_seconds
-
-
-def _check(query: Query) -> None:
-    if query.table == "alerts" and query.venue is not None:
-        raise UsageError("alerts have no venue: leave --venue out")
-    interval = query.interval_ns
-    if query.table == "bars" and (interval is None or not 0 < interval <= _LONGEST_BAR_NS):
-        raise UsageError(f"bars need an interval from 1 to {_LONGEST_BAR_NS} ns: {interval}")
 
 
 def _statement(link: Link, query: Query) -> Statement:

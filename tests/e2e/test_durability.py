@@ -16,8 +16,9 @@ import pytest
 
 from stores.journal import Journal, Segment, examine, read_segment
 from stores.journal_format import Entry
+from tests.e2e.lasting_exchange import Exchange
 from tests.e2e.tapeline import Row, Tapeline, check_ledger, origin
-from tests.e2e.test_recovery import Exchange, check
+from tests.e2e.test_recovery import check
 from tests.support.processes import Ended, Program, eventually
 
 KILLS = 20
@@ -26,14 +27,6 @@ LAST_PART_BYTES = 65_536
 DISK = "16m"
 CHUNK_BYTES = 4_096
 SPOOL_RUNS = 3
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """Give an exchange that outlives the runs; it ends with the test."""
-    started = Exchange(tmp_path)
-    yield started
-    started.close()
 
 
 @pytest.fixture

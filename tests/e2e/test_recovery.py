@@ -2,63 +2,18 @@
 
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from tests.e2e.tapeline import PROJECT, Tapeline
+from tests.e2e.lasting_exchange import Exchange
+from tests.e2e.tapeline import Tapeline
 from tests.support.processes import eventually
-from venues.demo_exchange import command
 
 KILLS = 4
 SEED = 20
-
-
-class Exchange:
-    """A demo exchange that outlives the runs, and writes down what it sent."""
-
-    def __init__(self, directory: Path) -> None:
-        self.truth = directory / "truth.jsonl"
-        self._process = subprocess.Popen(
-            command(sys.executable, seed=SEED, symbols=("A", "B"), rate=2_000, truth=self.truth),
-            cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self._process.stdout is not None
-        self.port = json.loads(self._process.stdout.readline())["port"]
-
-    def told_bytes(self) -> int:
-        """How much it has written down."""
-        return self.truth.stat().st_size
-
-    def has_told(self, nbytes: int) -> bool:
-        """Whether it has written down more than so much."""
-        return self.told_bytes() > nbytes
-
-    def close(self) -> None:
-        """End it."""
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
-            stream.close()
-        self._process.wait(30)
-
-    def sent(self) -> list[dict[str, Any]]:
-        """Give what it sent to somebody."""
-        events = [json.loads(line) for line in self.truth.read_text().splitlines()]
-        return [event for event in events if event["sent_to"] and event["id"] is not None]
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """Give one; it ends with the test."""
-    started = Exchange(tmp_path)
-    yield started
-    started.close()
 
 
 @pytest.mark.slow

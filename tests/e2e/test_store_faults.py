@@ -1,9 +1,7 @@
 """Faults of a database under load: it has every tick in the end, once, and the lake feels nothing of it."""
 
 import signal
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +9,9 @@ from deltalake import DeltaTable
 
 from stores.postgres import PostgresWriter
 from stores.schema import ORIGIN
+from tests.e2e.lasting_exchange import Exchange
 from tests.e2e.tapeline import Origin, Tapeline, check_end
-from tests.e2e.test_recovery import Exchange
-from tests.support.postgres import CuttingProxy, Server, binaries
+from tests.support.postgres import CuttingProxy, Server
 from tests.support.processes import Program, eventually
 
 CUTS = 3
@@ -22,23 +20,6 @@ LATER = 3_000
 """Rows: more than one commit of the lake, which commits once a second."""
 LONG = 20_000
 """Rows: ten seconds of the exchange."""
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """Give one; it ends with the test."""
-    started = Exchange(tmp_path)
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """Give a PostgreSQL."""
-    if binaries() is None:
-        pytest.skip("needs PostgreSQL: apt-get install postgresql-15")
-    with Server() as started:
-        yield started
 
 
 class Run:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.tapeline import Row, Tapeline
 from tests.support.influx import ORG, TOKEN, Front, Influxd
-from tests.support.postgres import Server, binaries
+from tests.support.postgres import Server
+from tests.support.processes import Ended
 
 COLUMNS = (
     "symbol",
@@ -52,36 +53,29 @@ def influx(front: Front) -> str:
 def test_lake_and_influx_hold_the_same_ticks(tapeline: Tapeline, front: Front) -> None:
     """Every account balances, and a query of either gives the same."""
     config = tapeline.config(LAKE + influx(front))
-    ended = tapeline.call("run", "--json", "--duration", "3s", "--config", config)
-    assert ended.status == 0, ended
-    ledger = json.loads(ended.stdout.splitlines()[-1])
-    assert ledger["balanced"]
-    assert ledger["stores"]["influx"]["stored"] == ledger["stores"]["lake"]["stored"] > 500
-    lake, other = (
-        told(tapeline.query("ticks", "--store", store, "--config", str(config)))
-        for store in ("lake", "influx")
-    )
-    assert other == lake
+    ended = check_alike(tapeline, config, "influx")
     assert TOKEN not in ended.stderr + tapeline.call("check", "--config", config).stdout
 
 
 @pytest.mark.slow
-def test_lake_and_postgres_hold_the_same_ticks(tapeline: Tapeline) -> None:
+def test_lake_and_postgres_hold_the_same_ticks(tapeline: Tapeline, server: Server) -> None:
     """Every account balances, and a query of either gives the same."""
-    if binaries() is None:
-        pytest.skip("needs PostgreSQL: apt-get install postgresql-15")
-    with Server() as server:
-        config = tapeline.config(f'{LAKE}[[stores]]\nkind = "postgres"\nurl = "{server.url()}"\n')
-        ended = tapeline.call("run", "--json", "--duration", "3s", "--config", config)
-        assert ended.status == 0, ended
-        ledger = json.loads(ended.stdout.splitlines()[-1])
-        assert ledger["balanced"]
-        assert ledger["stores"]["postgres"]["stored"] == ledger["stores"]["lake"]["stored"] > 500
-        lake, other = (
-            told(tapeline.query("ticks", "--store", store, "--config", str(config)))
-            for store in ("lake", "postgres")
-        )
-        assert other == lake
+    config = tapeline.config(f'{LAKE}[[stores]]\nkind = "postgres"\nurl = "{server.url()}"\n')
+    check_alike(tapeline, config, "postgres")
+
+
+def check_alike(tapeline: Tapeline, config: Path, store: str) -> Ended:
+    """Run into the lake and another store, and check that both have the same; give how the run ended."""
+    ended = tapeline.call("run", "--json", "--duration", "3s", "--config", config)
+    assert ended.status == 0, ended
+    ledger = json.loads(ended.stdout.splitlines()[-1])
+    assert ledger["balanced"]
+    assert ledger["stores"][store]["stored"] == ledger["stores"]["lake"]["stored"] > 500
+    lake, other = (
+        told(tapeline.query("ticks", "--store", name, "--config", str(config))) for name in ("lake", store)
+    )
+    assert other == lake
+    return ended
 
 
 @pytest.mark.slow
