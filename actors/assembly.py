@@ -12,6 +12,7 @@ from actors.gate import Budget, Gate
 from actors.launching import ChildSpec
 from actors.mailbox import Mailbox
 from actors.slot import Failpoint, Slot
+from core.children import RestartType
 from core.restart import Beyond
 from core.scoring import ScoringRules
 from core.settings import Settings
@@ -52,6 +53,8 @@ class Assembly:
         self.clock = clock
         self.feeds = feeds
         self.specs: dict[str, ChildSpec] = {}
+        self.retired: dict[str, ChildSpec] = {}
+        """Those that were taken out while the system ran."""
         self._failpoint = failpoint
         self._configured_blocking = blocking
         self._blocking = set(blocking)
@@ -83,14 +86,24 @@ class Assembly:
         return Slot(name, state, mailbox, self.clock, self.supervisor, self.monitor, self._failpoint)
 
     def add(
-        self, kind: str, slot: Slot[Any], actor_class: Any, beyond: Beyond, **arguments: Any
+        self,
+        kind: str,
+        slot: Slot[Any],
+        actor_class: Any,
+        beyond: Beyond,
+        restart: RestartType = RestartType.PERMANENT,
+        **arguments: Any,
     ) -> ChildSpec:
         """Register a child; its gates wake it when they open."""
         for gate in arguments.get("gates", ()):
             gate.on_open(slot.mailbox.notify)
-        spec = ChildSpec(slot.name, kind, slot, actor_class, arguments, beyond)
+        spec = ChildSpec(slot.name, kind, slot, actor_class, arguments, beyond, restart)
         self.specs[slot.name] = spec
         return spec
+
+    def retire(self, name: str) -> None:
+        """Take out a child that has drained and ended; what it counted stays in the ledger."""
+        self.retired[name] = self.specs.pop(name)
 
     def of_kind(self, *kinds: str) -> Iterator[ChildSpec]:
         """Give the specs of some kinds, in order of registration."""

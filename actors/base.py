@@ -1,6 +1,7 @@
 """The common actor: atomic handlers, a second chance for what a crash interrupted, consistent cuts."""
 
 from collections.abc import Sequence
+from threading import current_thread
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -15,7 +16,7 @@ from core.ledger import Counts
 from messages.lane import Batch, DataMessage, Resume, Salvage, Shed
 from messages.observation import CutTaken, Marker, Noticed, TakeCut
 from messages.persistence import LettersNoted
-from messages.supervision import ChildFailed, InjectFault, Started
+from messages.supervision import ChildEnded, ChildFailed, InboxFailed, InjectFault, InjectHang, Started
 
 S = TypeVar("S")
 
@@ -26,6 +27,10 @@ class Injected(Exception):
 
 class Replaced(Exception):
     """This incarnation was replaced while it worked off what its predecessor had left."""
+
+
+class Hung(Exception):
+    """A handler that hung, and was fenced."""
 
 
 class Killed(Exception):
@@ -55,6 +60,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         self.graves = tuple(graves)
         slot.fence()
         self.incarnation = slot.incarnation
+        self.pulse = slot.pulse
         # Pykka made a queue of its own and a reference to it; ours is the view of the slot's mailbox.
         self.port = self.port_class(slot, gates, self.holds_data)
         self.actor_inbox = self.port
@@ -97,6 +103,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
 
     def on_start(self) -> None:
         """Begin, and tell the supervisor; a failure here calls no hook of Pykka's, so it is told here."""
+        self.pulse.thread = current_thread()
         try:
             self.slot.finish(self.incarnation)
             tx = Transaction(self.slot)
@@ -110,12 +117,22 @@ class Actor(pykka.ThreadingActor, Generic[S]):
 
     def on_receive(self, message: Any) -> Any:
         """Handle one envelope's message."""
+        self.pulse.begin(message)
         try:
             return self._resume() if isinstance(message, Resume) else self._handle(message)
+        except Replaced:
+            return None
         except Exception:
             raise
         except BaseException as error:
             raise Killed(repr(error)) from error
+        finally:
+            self.pulse.end()
+
+    def on_stop(self) -> None:
+        """Tell the supervisor of an end that it did not ask for."""
+        if self.slot.supervisor is not None and self.incarnation == self.slot.incarnation:
+            self.slot.supervisor.tell(ChildEnded(self.slot.name, self.incarnation))
 
     def on_failure(
         self,
@@ -151,6 +168,11 @@ class Actor(pykka.ThreadingActor, Generic[S]):
                 return self._mark(sender, number, tx)
             case InjectFault(text):
                 raise Injected(text)
+            case InjectHang():
+                self.pulse.fenced.wait()
+                raise Replaced(self.slot.name)
+            case InboxFailed(error):
+                raise error
             case _:
                 if hasattr(message, "units"):
                     self._pass_cut((message,), tx)
@@ -164,20 +186,27 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         slot.finish(self.incarnation)
         if slot.current is None:
             return
+        hung, slot.hung = slot.hung, False
         if not isinstance(slot.current, Salvage):
+            hung = hung and isinstance(slot.current, InjectHang)
             slot.current = Salvage(_units(slot.current))
         while slot.current is not None:
-            self._salvage(slot.current.units)
+            self.pulse.beat()
+            self._salvage(slot.current.units, hung)
+            hung = False
 
-    def _salvage(self, units: tuple[Any, ...]) -> None:
-        """Handle the first unit; a record that fails alone is buried, a command is tried until the
+    def _salvage(self, units: tuple[Any, ...], hung: bool) -> None:
+        """Handle the first unit; a record that fails or hangs alone is buried, a command is tried until the
         supervisor has had enough.
         """
         rest = Salvage(units[1:]) if len(units) > 1 else None
         slot = self.slot
         tx = Transaction(slot)
         try:
-            self._dispatch(_alone(units[0]), tx)
+            if not (hung and self.bury(units[0], Hung("its handler did not return"), tx)):
+                self._dispatch(_alone(units[0]), tx)
+        except Replaced:
+            raise
         except Exception as error:
             tx = Transaction(slot)
             if not self.bury(units[0], error, tx):
@@ -187,7 +216,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
 
     def bury(self, unit: Any, error: Exception, tx: Transaction) -> bool:
         """Make dead letters of a record that kills its handler; False: it is no record."""
-        if isinstance(unit, InjectFault):
+        if isinstance(unit, InjectFault | InjectHang | InboxFailed):
             return True
         text = f"{type(error).__name__}: {error}".replace("\n", " ")
         letters = unit.letters(self.slot.name, text) if hasattr(unit, "letters") else ()

@@ -1,7 +1,7 @@
 """Ingestion: one line to a venue. Frames out, reconnecting with backoff, never giving up."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any, ClassVar, assert_never
@@ -19,9 +19,10 @@ from core import frames, replies
 from core.backoff import Backoff
 from core.checkpointing import JournalMark
 from core.ledger import add
-from core.line import BUSY_SECONDS, TRY_AGAIN_LATER, LineState, one_line
+from core.line import BUSY_SECONDS, TRY_AGAIN_LATER, LineState, LineTerms, one_line
 from core.payloads import NO_MESSAGES, Payloads
 from core.records import freeze
+from messages.chaos import DropLine, GarbleLine
 from messages.ingestion import (
     BytesReceived,
     CheckAcknowledged,
@@ -51,26 +52,12 @@ from venues.dialect import Dialect
 ConnectionMessage = (
     Connect | Dialed | DialFailed | DialOverdue | BytesReceived | TransportLost | MarketDataSeen
     | RequestAcknowledged | VenueRefused | VenueAskedToReconnect | SendRequests | SendPing
-    | CheckStaleness | CheckAcknowledged | Drain
+    | CheckStaleness | CheckAcknowledged | DropLine | GarbleLine | Drain
 )  # fmt: skip
 
 _WHILE_UP = ("stale", "acknowledge", "ping", "requests")
 MIN_CHECK_SECONDS = 0.1
 _REASONS = {1007: "malformed_json", 1009: "oversize"}
-
-
-@dataclass(frozen=True, slots=True)
-class LineTerms:
-    """What a connection knows of its line."""
-
-    feed: str
-    line: str
-    session: int
-    symbols: tuple[str, ...]
-    stale_seconds: float
-    acknowledge_seconds: float
-    connect_timeout_seconds: float
-    max_message_bytes: int
 
 
 class ConnectionActor(Actor[LineState]):
@@ -121,6 +108,7 @@ class ConnectionActor(Actor[LineState]):
 
     def on_stop(self) -> None:
         """Let go of the port; the slot keeps the socket, which goes with it."""
+        super().on_stop()
         self._close_port()
         if self.slot.incarnation == self.incarnation and self.slot.state.transport is not None:
             self.slot.state.transport.close()
@@ -159,6 +147,11 @@ class ConnectionActor(Actor[LineState]):
                 # One that comes late must not cut short the wait of a line that is down already.
                 if self.slot.state.transport is not None:
                     self._lose(f"the venue asked to reconnect: {one_line(text)}", tx)
+            case DropLine():
+                if self.slot.state.transport is not None:
+                    self._lose("dropped by --chaos", tx)
+            case GarbleLine(payload):
+                self._garble(payload, tx)
             case SendRequests():
                 self._send_requests(self.slot.state, tx)
             case SendPing():
@@ -270,6 +263,13 @@ class ConnectionActor(Actor[LineState]):
         tx.become(after)
         if farewell:
             self._lose(farewell, tx, at_least, after)
+
+    def _garble(self, payload: bytes, tx: Transaction) -> None:
+        """Take a message of its own, whatever part of another one is held: that goes on behind it."""
+        state = self.slot.state
+        if state.transport is not None:
+            self._put_frames(state.next_frame, Payloads.of((payload,)), self.slot.clock.time_ns(), tx)
+            tx.become(replace(state, next_frame=state.next_frame + 1))
 
     def _put_frames(self, first: int, texts: Payloads, ts_recv_ns: int, tx: Transaction) -> None:
         terms = self._terms

@@ -66,6 +66,7 @@ class JournalActor(Actor[JournalState]):
 
     def on_stop(self) -> None:
         """Let go of the segments."""
+        super().on_stop()
         self.slot.state.syncer.close()
 
     def receive(self, message: JournalMessage, tx: Transaction) -> Any:

@@ -8,6 +8,7 @@ import pykka
 
 from actors.base import Actor
 from actors.slot import Slot
+from core.children import RestartType
 from core.restart import Beyond
 
 RECOVERY: Final = ("recoverer",)
@@ -19,9 +20,11 @@ STAGES: Final = (
     ("normalizer",),
     RECOVERY,
     ("connection", "replayer"),
+    ("chaos",),
 )
 """Kinds of children in the order in which they start: whoever is spoken to, before who speaks."""
 DRAIN_STAGES: Final = (
+    ("chaos",),
     ("connection", "replayer", "recoverer"),
     ("journal",),
     ("normalizer",),
@@ -42,9 +45,12 @@ class ChildSpec:
     """writer, webhook, monitor, detector, normalizer, connection or replayer."""
     slot: Slot[Any]
     actor_class: type[Actor[Any]]
-    arguments: Mapping[str, Any]
+    arguments: dict[str, Any]
+    """Of the actor's constructor; the supervisor changes them when the system is tuned."""
     beyond: Beyond
     """What happens beyond its restart intensity."""
+    restart: RestartType = RestartType.PERMANENT
+    """When it is started again after its end."""
 
 
 class Launcher(Protocol):

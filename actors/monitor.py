@@ -30,12 +30,13 @@ from messages.observation import (
     TellLastWords,
 )
 from messages.persistence import AlertsNoted
+from messages.retuning import PauseCuts
 from messages.signals import ReportSymbols, SymbolsReported
 from messages.supervision import Drain, Drained
 
 MonitorMessage = (
     Noticed | LineChanged | BreakerChanged | ChildChanged | CutTaken | PublishTick | TellLastWords | GetStatus
-    | SymbolsReported | RecoveryProgressed | Posted | Drain
+    | SymbolsReported | RecoveryProgressed | Posted | PauseCuts | Drain
 )  # fmt: skip
 RECENT_ALERTS = 50
 UNPOSTED_ALERTS = 1_000
@@ -58,6 +59,8 @@ class Reach:
     writers: Mapping[str, Address[Any]]
     """By store."""
     webhook: Address[Any] | None
+    retired: Callable[[], Mapping[str, FrozenCounts]] = dict
+    """What those upstream of the writers counted that were taken out."""
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class MonitorState:
     """By symbol: when it was last asked, its ticks then, and ticks per second."""
     cut: int = 0
     cut_begun: float = 0.0
+    cuts_paused: bool = False
     awaited: set[str] = field(default_factory=set)
     """Actors whose side of the cut has not come."""
     reports: dict[str, tuple[FrozenCounts, FrozenCounts]] = field(default_factory=dict)
@@ -126,6 +130,8 @@ class MonitorActor(Actor[MonitorState]):
                 self._take_report(message, tx)
             case PublishTick():
                 self._publish(tx)
+            case PauseCuts(paused):
+                tx.do(partial(self._pause_cuts, paused))
             case TellLastWords():
                 tx.start_timer("last words", self._every_ns / 1e9, TellLastWords())
                 self._tell_last_words(self._every_ns, tx)
@@ -224,7 +230,8 @@ class MonitorActor(Actor[MonitorState]):
         pipeline = self._reach.pipeline()
         # A cut costs every actor a message; with thousands of them it is taken less often.
         tx.start_timer("publish", max(self._publish_seconds or 1.0, len(pipeline) / 1_000), PublishTick())
-        if not state.awaited or now - state.cut_begun > CUT_PATIENCE_SECONDS:
+        waited_enough = not state.awaited or now - state.cut_begun > CUT_PATIENCE_SECONDS
+        if waited_enough and not state.cuts_paused:
             tx.do(partial(setattr, state, "cut", state.cut + 1))
             tx.do(partial(setattr, state, "cut_begun", now))
             tx.do(partial(setattr, state, "reports", {}))
@@ -233,6 +240,12 @@ class MonitorActor(Actor[MonitorState]):
                 tx.tell(source, TakeCut(state.cut + 1))
         for detector in self._reach.detectors()[: self._symbols_shown]:
             tx.tell(detector, ReportSymbols(self._symbols_shown))
+
+    def _pause_cuts(self, paused: bool) -> None:
+        """Forget the cut under way: it was begun with others than there will be."""
+        state = self.slot.state
+        state.cuts_paused = paused
+        state.cut, state.awaited, state.reports = state.cut + 1, set(), {}
 
     def _take_report(self, report: CutTaken, tx: Transaction) -> None:
         state = self.slot.state
@@ -245,7 +258,9 @@ class MonitorActor(Actor[MonitorState]):
 
     def _complete_cut(self) -> None:
         writers = {address.name: store for store, address in self._reach.writers.items()}
-        self.slot.state.ledger = cut_ledger(self.slot.state.reports, writers).as_json()
+        nothing: FrozenCounts = {}
+        gone = {name: (counts, nothing) for name, counts in self._reach.retired().items()}
+        self.slot.state.ledger = cut_ledger({**gone, **self.slot.state.reports}, writers).as_json()
 
     def _take_standing(self, key: tuple[str, str], standing: Standing, tx: Transaction) -> None:
         state, now = self.slot.state, self.slot.clock.monotonic()

@@ -14,6 +14,7 @@ from actors.address import STOP, Question
 from actors.gate import Gate
 from actors.slot import Slot
 from messages.lane import Resume
+from messages.supervision import InboxFailed
 
 
 class Port:
@@ -39,11 +40,23 @@ class Port:
     def get(self, **_: Any) -> Envelope[Any]:
         """Wait for the next message."""
         while (envelope := self.poll()) is None:
-            self.rest()
+            try:
+                self.rest()
+            except Exception as error:
+                return Envelope(InboxFailed(error))
         return envelope
 
     def poll(self) -> Envelope[Any] | None:
-        """Give the next message if there is one now; the end, once this incarnation was replaced."""
+        """Give the next message if there is one now; the end, once this incarnation was replaced.
+
+        A bug here comes as a message that crashes the actor, as any other bug does.
+        """
+        try:
+            return self._poll()
+        except Exception as error:
+            return Envelope(InboxFailed(error))
+
+    def _poll(self) -> Envelope[Any] | None:
         if self._replaced:
             return Envelope(STOP)
         if self._resume:

@@ -73,6 +73,7 @@ class RecovererActor(Actor[RecoverySource]):
                 self._mark_end(covered, tx)
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, LinesDone(self.slot.name))
+                tx.do(self.stop)
             case Drain():
                 # Frames behind this message would be read by nobody.
                 tx.do(partial(setattr, self.slot.state, "stopped", True))

@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 from actors.address import Address
 from actors.clock import Clock
 from actors.mailbox import Mailbox
+from actors.pulse import Pulse
 from actors.timers import Timers
 from core.cut import Cut
 from core.ledger import Counts, add
@@ -103,7 +104,12 @@ class Slot(Generic[S]):
         self.counts: Counts = {}
         self.timers = Timers()
         self.incarnation = 0
+        self.pulse = Pulse(0)
         self.current: Any = None
+        self.hung = False
+        """The predecessor hung in what is current, and was fenced."""
+        self.dropped = 0
+        """Effects of incarnations that had been replaced, which were not carried out."""
         self.redo: deque[Effect] = deque()
         # Part of the mailbox's hand-over: whoever replaces an incarnation waits while that one commits, so
         # that a message is either carried out to its end or not at all.
@@ -119,12 +125,12 @@ class Slot(Generic[S]):
         """Carry out a transaction; `last` is done with it. False: incarnation `by` was replaced meanwhile."""
         with self._committing:
             if by is not None and by != self.incarnation:
+                self.dropped += len(transaction.effects)
                 return False
             self._reach("before")
             self.redo.extend(transaction.effects)
             self.redo.extend(last)
-            self._carry_out()
-        return True
+            return self._carry_out()
 
     def finish(self, by: int | None = None) -> None:
         """Carry out what is left of a transaction that was decided, unless `by` was replaced meanwhile."""
@@ -135,22 +141,32 @@ class Slot(Generic[S]):
     def fence(self, patience_seconds: float = FENCE_SECONDS) -> bool:
         """Begin a new incarnation: whatever the old one still says is dropped.
 
-        A commit under way is waited for; False where it does not end in time, and then it may still count.
+        A commit under way is waited for. False where it does not end in time: an effect hangs. Then the rest
+        of the redo log is taken from it, that effect included, which is done again.
         """
-        ended = self._committing.acquire(timeout=patience_seconds)
+        committing = self._committing
+        ended = committing.acquire(timeout=patience_seconds)
         self.incarnation += 1
+        self.pulse.fenced.set()
+        self.pulse = Pulse(self.incarnation)
         if ended:
-            self._committing.release()
+            committing.release()
+        else:
+            self.redo, self._committing = deque(self.redo), Lock()
         self.mailbox.notify()
         return ended
 
-    def _carry_out(self) -> None:
+    def _carry_out(self) -> bool:
         redo = self.redo
         while redo:
             self._reach("effect")
             redo[0]()
+            if self.redo is not redo:
+                # Taken over while this effect hung: the others are the replacement's.
+                return False
             redo.popleft()
         self._reach("after")
+        return True
 
     def next_due(self) -> float | None:
         """When the next timer is due, in monotonic seconds."""

@@ -4,29 +4,35 @@ Its vocabulary is OTP's: child specs, restart intensity, escalation.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, assert_never
 
 from actors.assembly import Assembly
 from actors.base import Actor
-from actors.launching import DRAIN_STAGES, RECOVERY, STAGES, Launcher
+from actors.draining import Draining
+from actors.launching import RECOVERY, STAGES, ChildSpec, Launcher
 from actors.parked import ParkedActor
+from actors.retuning import Retuning
 from actors.slot import Slot, Transaction
-from actors.supervisor_state import Child, Holding, SupervisorState, begun
-from core.ledger import Counts, FrozenCounts, Ledger, add, total
+from actors.supervisor_state import Child, SupervisorState
+from actors.watching import Watching
+from core.children import Over, Phase, Standing
+from core.ledger import FrozenCounts
 from core.restart import Beyond, GiveUp, Intensity, Restart
+from core.settings import Supervision
 from messages.normalization import DetectorReady, WantDetector
-from messages.observation import ChildChanged, Noticed
+from messages.observation import ChildChanged
+from messages.retuning import Acknowledged, Retune
 from messages.supervision import (
     BeginDrain,
+    ChildEnded,
     ChildFailed,
-    Drain,
     Drained,
     DrainOverdue,
     LinesDone,
+    LookAfterChildren,
     RestartChild,
-    SpoolRest,
     Started,
     StartOverdue,
     SupervisorEnded,
@@ -34,11 +40,9 @@ from messages.supervision import (
 )
 
 SupervisorMessage = (
-    Started | ChildFailed | StartOverdue | RestartChild | WantDetector | LinesDone | BeginDrain | Drained
-    | DrainOverdue
+    Started | ChildFailed | ChildEnded | StartOverdue | RestartChild | LookAfterChildren | WantDetector
+    | LinesDone | BeginDrain | Drained | DrainOverdue | Retune | Acknowledged
 )  # fmt: skip
-WRITERS_GRACE_SECONDS = 5.0
-"""What writers get beyond the drain deadline to put the rest into their spools."""
 
 log = logging.getLogger("tapeline.supervisor")
 
@@ -57,49 +61,63 @@ class SupervisorActor(Actor[SupervisorState]):
     ) -> None:
         """`tell_host` hears `SupervisorStarted` and, in the end, `SupervisorEnded`."""
         super().__init__(slot)
-        self._assembly = assembly
+        self.assembly = assembly
         self._launcher = launcher
         self._random = random
-        self._tell_host = tell_host
-        self._settings = assembly.settings.supervision
+        self.tell_host = tell_host
+        self._watching = Watching(self)
+        self._draining = Draining(self)
+        self._retuning = Retuning(self)
+
+    @property
+    def settings(self) -> Supervision:
+        """Those in effect."""
+        return self.assembly.settings.supervision
 
     def started(self, tx: Transaction) -> None:
         """Start the first stage."""
-        for spec in self._assembly.of_kind(*(kind for stage in STAGES for kind in stage)):
+        for spec in self.assembly.of_kind(*(kind for stage in STAGES for kind in stage)):
             self.slot.state.children[spec.name] = Child(spec)
+        self._watching.begin(tx)
         self._next_start_stage(tx)
 
     def on_failure(self, *exc_info: Any) -> None:
         """Without its supervisor the process has no business to go on."""
-        self._tell_host(SupervisorEnded(70, f"the supervisor itself failed: {exc_info[1]!r}", None))
+        self.tell_host(SupervisorEnded(70, f"the supervisor itself failed: {exc_info[1]!r}", None))
 
     def receive(self, message: SupervisorMessage, tx: Transaction) -> None:
         """Handle one message."""
         match message:
-            case Started(child, incarnation):
-                self._on_started(child, incarnation, tx)
-            case ChildFailed(child, incarnation, error):
-                if self._is_current(child, incarnation):
-                    self._on_failed(self.slot.state.children[child], error, tx)
-            case StartOverdue(child, incarnation):
-                if (
-                    self._is_current(child, incarnation)
-                    and self.slot.state.children[child].state == "starting"
-                ):
-                    seconds = self._settings.start_seconds
-                    self._on_failed(self.slot.state.children[child], f"not started within {seconds:g} s", tx)
-            case RestartChild(child):
-                self._restart(self.slot.state.children[child], tx)
+            case Started(name, incarnation):
+                self._on_started(name, incarnation, tx)
+            case ChildFailed(name, incarnation, error):
+                if self._is_current(name, incarnation):
+                    self.on_ended(self.slot.state.children[name], error, tx)
+            case ChildEnded(name, incarnation):
+                if self._is_current(name, incarnation):
+                    self.on_ended(self.slot.state.children[name], "it ended", tx, normal=True)
+            case StartOverdue(name, incarnation):
+                self._on_start_overdue(name, incarnation, tx)
+            case RestartChild(name):
+                child = self.slot.state.children[name]
+                if child.phase is Phase.RESTARTING:
+                    self._start(child, tx)
+            case LookAfterChildren():
+                self._watching.look(tx)
             case WantDetector():
                 self._add_detector(message, tx)
-            case LinesDone(child):
-                self._on_lines_done(self.slot.state.children[child], tx)
+            case LinesDone(name):
+                self._on_lines_done(self.slot.state.children[name], tx)
             case BeginDrain(reason, now):
-                self._begin_drain(reason, tx, now=now)
-            case Drained(child, held):
-                self._on_drained(child, held, tx)
+                self.begin_drain(reason, tx, now=now)
+            case Drained(name, held):
+                self._on_drained(name, held, tx)
             case DrainOverdue():
-                self._on_drain_overdue(tx)
+                self._draining.on_overdue(tx)
+            case Retune():
+                self._retuning.begin(message, tx)
+            case Acknowledged(name):
+                self._retuning.happened(("acknowledged", name), tx)
             case _:
                 assert_never(message)
 
@@ -110,26 +128,34 @@ class SupervisorActor(Actor[SupervisorState]):
         while not state.waiting and not state.draining:
             state.stage += 1
             if state.stage >= len(STAGES):
-                tx.do(lambda: self._tell_host(SupervisorStarted()))
+                tx.do(lambda: self.tell_host(SupervisorStarted()))
                 return
-            children = self._children(*STAGES[state.stage])
+            children = self.children(*STAGES[state.stage])
             if STAGES[state.stage] == RECOVERY and children:
                 # A recovery is read as fast as it goes: nothing of it may be shed.
-                self._assembly.block_all()
+                self.assembly.block_all()
             state.waiting = {child.spec.name for child in children}
             for child in children:
                 self._start(child, tx)
 
     def _start(self, child: Child, tx: Transaction) -> None:
-        self._set_state(child, "starting", tx)
+        self.become(child, child.standing.begun(), tx)
         spec = child.spec
+        if child.standing.parked:
+            self._start_parked(child, tx)
+            return
         try:
             child.ref = self._launcher.start(spec.actor_class, spec.slot, spec.arguments)
         except Exception as error:  # an actor's constructor is where its loop begins
-            self._on_failed(child, f"{type(error).__name__}: {error}", tx)
+            self.on_ended(child, f"{type(error).__name__}: {error}", tx)
             return
         overdue = StartOverdue(spec.name, spec.slot.incarnation)
-        tx.start_timer(f"start/{spec.name}", self._settings.start_seconds, overdue)
+        tx.start_timer(f"start/{spec.name}", self.settings.start_seconds, overdue)
+
+    def start_new(self, spec: ChildSpec, tx: Transaction) -> None:
+        """Start a child that was added while the system runs."""
+        child = self.slot.state.children[spec.name] = Child(spec)
+        self._start(child, tx)
 
     def _on_started(self, name: str, incarnation: int, tx: Transaction) -> None:
         if not self._is_current(name, incarnation):
@@ -137,212 +163,156 @@ class SupervisorActor(Actor[SupervisorState]):
         state = self.slot.state
         tx.cancel_timer(f"start/{name}")
         child = state.children[name]
-        if child.state == "starting":
-            self._set_state(child, "running", tx)
+        if child.phase is Phase.STARTING:
+            self.become(child, child.standing.started(), tx)
+        self._retuning.happened(("started", name), tx)
         if not state.draining and name in state.waiting and child.spec.kind not in RECOVERY:
             state.waiting.discard(name)
             self._next_start_stage(tx)
+
+    def _on_start_overdue(self, name: str, incarnation: int, tx: Transaction) -> None:
+        child = self.slot.state.children[name]
+        if not self._is_current(name, incarnation) or child.phase is not Phase.STARTING:
+            return
+        # Its thread may hang in what it opens; whatever it still says is dropped.
+        self.slot.state.fenced.append((name, child.spec.slot.pulse))
+        child.spec.slot.fence()
+        self.on_ended(child, f"not started within {self.settings.start_seconds:g} s", tx)
 
     def _on_lines_done(self, child: Child, tx: Transaction) -> None:
         """A replay is over with its captures; once a killed run is recovered, the lines may start."""
         state = self.slot.state
         if child.spec.kind not in RECOVERY:
-            self._begin_drain("the captures are read to their end", tx)
+            self.begin_drain("the captures are read to their end", tx)
         elif not state.draining:
-            self._set_state(child, "drained", tx)
-            self._assembly.block_configured()
+            self.become(child, child.standing.closed(Phase.ENDED), tx)
+            self.assembly.block_configured()
             state.waiting.discard(child.spec.name)
             self._next_start_stage(tx)
 
     def _add_detector(self, want: WantDetector, tx: Transaction) -> None:
         known = len(self.slot.state.children)
-        spec = self._assembly.detector(want.feed, want.symbol, want.normalizer, known)
+        spec = self.assembly.detector(want.feed, want.symbol, want.normalizer, known)
         if spec.name not in self.slot.state.children:
             child = self.slot.state.children[spec.name] = Child(spec)
             self._start(child, tx)
         ready = DetectorReady(want.symbol, spec.slot.address)
         tx.tell(self.slot.state.children[want.normalizer].spec.slot.address, ready)
 
-    # Failing
+    # Ending
 
-    def _on_failed(self, child: Child, error: str, tx: Transaction) -> None:
-        tx.cancel_timer(f"start/{child.spec.name}")
-        if child.state in ("failed", "parked") or self.slot.state.ended:
+    def on_ended(self, child: Child, error: str, tx: Transaction, *, normal: bool = False) -> None:
+        """A child's incarnation has ended: restart it, or what its spec and intensity say."""
+        spec = child.spec
+        if self.slot.state.ended:
             return
         intensity = Intensity(
-            self._settings.max_restarts, self._settings.window_seconds, child.spec.beyond,
-            self._settings.restart_delay_ms / 1e3,
+            self.settings.max_restarts, self.settings.window_seconds, spec.beyond,
+            self.settings.restart_delay_ms / 1e3,
         )  # fmt: skip
-        child.history, decision = child.history.decide(intensity, self.slot.clock.monotonic(), self._random)
-        match decision:
+        now = self.slot.clock.monotonic()
+        standing, verdict = child.standing.ended(spec.restart, intensity, now, self._random, normal=normal)
+        if verdict is Over.ALREADY:
+            return
+        tx.cancel_timer(f"start/{spec.name}")
+        match verdict:
             case Restart(delay_seconds):
-                self._set_state(child, "restarting", tx, error)
-                self._notice("restart", child, f"{child.spec.name} failed and is restarted: {error}", tx)
-                tx.start_timer(f"restart/{child.spec.name}", delay_seconds, RestartChild(child.spec.name))
+                self.become(child, standing, tx, error)
+                self.notice(tx, "restart", None, spec.name, f"{spec.name} failed and is restarted: {error}")
+                tx.start_timer(f"restart/{spec.name}", delay_seconds, RestartChild(spec.name))
             case GiveUp(Beyond.PARK):
-                self._park(child, error, tx)
+                self._park(child, standing, error, tx)
             case GiveUp(Beyond.ESCALATE):
-                self._escalate(child, error, tx)
+                self.escalate(child, self._beyond(child, error), tx)
+            case _:
+                self.become(child, standing, tx, "" if normal else error)
+                self._forget(spec.name, tx)
 
-    def _restart(self, child: Child, tx: Transaction) -> None:
-        if child.state == "restarting":
-            child.restarts += 1
-            self._start(child, tx)
-
-    def _park(self, child: Child, error: str, tx: Transaction) -> None:
-        spec = child.spec
-        kept = {name: spec.arguments[name] for name in ("sources", "writers", "journal")}
-        child.ref = self._launcher.start(ParkedActor, spec.slot, {**kept, "error": error})
-        self._set_state(child, "parked", tx, error)
-        text = f"{spec.name} failed more than {self._settings.max_restarts} times; parked: {error}"
-        self._notice("parked", child, text, tx)
+    def _park(self, child: Child, standing: Standing, error: str, tx: Transaction) -> None:
+        child.standing = standing
+        child.error = error
+        text = f"{child.spec.name} failed more than {self.settings.max_restarts} times; parked: {error}"
+        self.notice(tx, "parked", None, child.spec.name, text)
+        self._start_parked(child, tx)
         if not self.slot.state.draining:
-            self.slot.state.waiting.discard(spec.name)
+            self.slot.state.waiting.discard(child.spec.name)
             self._next_start_stage(tx)
 
-    def _escalate(self, child: Child, error: str, tx: Transaction) -> None:
+    def _start_parked(self, child: Child, tx: Transaction) -> None:
+        spec = child.spec
+        kept = {name: spec.arguments[name] for name in ("sources", "writers", "journal")}
+        child.ref = self._launcher.start(ParkedActor, spec.slot, {**kept, "error": child.error})
+        self.become(child, child.standing.started(), tx, child.error)
+
+    def escalate(self, child: Child, text: str, tx: Transaction) -> None:
         """Give up: drain what still can, then end with status 70."""
         state = self.slot.state
-        self._set_state(child, "failed", tx, error)
-        state.status = 70
-        state.text = (
-            f"{child.spec.name} failed more than {self._settings.max_restarts} times in "
-            f"{self._settings.window_seconds:g} s: {error}"
-        )
+        self.become(child, child.standing.closed(Phase.FAILED), tx, text)
+        if not state.status:
+            state.status, state.text = 70, text
         if state.draining:
-            state.waiting.discard(child.spec.name)
-            self._next_drain_stage(tx)
+            self._draining.forget(child.spec.name, tx)
         else:
-            self._begin_drain(state.text, tx)
+            self.begin_drain(state.text, tx)
 
-    # Draining
+    def _beyond(self, child: Child, error: str) -> str:
+        what = f"{child.spec.name} failed more than {self.settings.max_restarts} times"
+        return f"{what} in {self.settings.window_seconds:g} s: {error}"
 
-    def _begin_drain(self, reason: str, tx: Transaction, *, now: bool = False) -> None:
+    def _forget(self, name: str, tx: Transaction) -> None:
+        """A child is gone for good, as it should: whoever waits for it goes on without it."""
         state = self.slot.state
-        if not state.draining:
-            log.info("draining: %s", reason)
-            state.draining, state.stage, state.waiting = True, -1, set()
-            tx.start_timer("drain", self._settings.drain_seconds, DrainOverdue())
-            self._next_drain_stage(tx)
-        if now:
-            self._on_drain_overdue(tx)
+        if state.draining:
+            self._draining.forget(name, tx)
+        elif name in state.waiting and self.slot.state.children[name].spec.kind not in RECOVERY:
+            state.waiting.discard(name)
+            self._next_start_stage(tx)
 
-    def _next_drain_stage(self, tx: Transaction) -> None:
-        state = self.slot.state
-        while not state.waiting:
-            state.stage += 1
-            if state.stage >= len(DRAIN_STAGES):
-                self._end(tx)
-                return
-            for child in self._children(*DRAIN_STAGES[state.stage]):
-                if child.state not in ("failed", "new", "drained"):
-                    state.waiting.add(child.spec.name)
-                    self._tell_drain(child, tx)
-
-    def _tell_drain(self, child: Child, tx: Transaction) -> None:
-        """Send the drain message behind all data; to those without a data lane, as a command."""
-        address = child.spec.slot.address
-        if child.spec.kind in ("normalizer", "detector", "writer"):
-            tx.put(address, Drain())
-        else:
-            tx.tell(address, Drain())
+    def begin_drain(self, reason: str, tx: Transaction, *, now: bool = False) -> None:
+        """Stop taking data, finish what was taken, then end."""
+        self._retuning.interrupt(tx)
+        self._draining.begin(reason, tx, now=now)
 
     def _on_drained(self, name: str, held: FrozenCounts, tx: Transaction) -> None:
-        state = self.slot.state
-        child = state.children[name]
-        state.held[name] = held
-        self._set_state(child, "drained", tx)
-        state.waiting.discard(name)
-        if not state.waiting:
-            self._next_drain_stage(tx)
+        child = self.slot.state.children[name]
+        if child.retiring and not self.slot.state.draining:
+            self._retired(child, tx)
+        else:
+            self._draining.on_drained(name, held, tx)
 
-    def _on_drain_overdue(self, tx: Transaction) -> None:
-        """Give up what is not scored; have the writers spool what is."""
-        state = self.slot.state
-        if state.ended:
-            return
-        if state.overdue:
-            log.error("did not finish in time: %s", ", ".join(sorted(state.waiting)))
-            self._settle(*(child for child in self._children("writer") if child.state != "drained"))
-            self._end(tx)
-            return
-        state.overdue = True
-        others = self._children("connection", "replayer", "normalizer", "detector", "monitor", "webhook")
-        self._settle(*(child for child in others if child.state != "drained"))
-        state.stage, state.waiting = len(DRAIN_STAGES) - 3, set()
-        for child in self._children("writer"):
-            if child.state not in ("drained", "failed"):
-                tx.tell(child.spec.slot.address, SpoolRest())
-        tx.start_timer("drain", WRITERS_GRACE_SECONDS, DrainOverdue())
-        self._next_drain_stage(tx)
+    # Taking out
 
-    def _settle(self, *children: Child) -> None:
-        """Fence children that did not drain, and count what they still had as shed.
+    def retire(self, name: str, tx: Transaction) -> None:
+        """Have a child drain and end while the others go on."""
+        child = self.slot.state.children[name]
+        child.retiring = True
+        self._draining.tell_drain(child, tx)
 
-        All are fenced before any is counted, so that none of them puts anything to another any more.
-        """
-        for child in children:
-            if not child.spec.slot.fence():
-                log.error("%s hangs while it commits: what it was at may be counted twice", child.spec.name)
-                self.slot.state.gave_up = True
-        for child in children:
-            slot = child.spec.slot
-            slot.finish()
-            held = slot.state.held() if isinstance(slot.state, Holding) else {}
-            for (feed, name), n in total([slot.mailbox.empty_out(), begun(slot.current), held]).items():
-                frames = name == "in_flight_frames"
-                add(slot.counts, feed, "shed_frames" if frames else "shed.drain_deadline", n)
-                if n:
-                    self.slot.state.gave_up = True
-                    what = "frames" if frames else "records"
-                    log.warning("%s: %d %s were given up at the drain deadline", child.spec.name, n, what)
-            child.state = "drained"
-
-    def _end(self, tx: Transaction) -> None:
-        state = self.slot.state
-        if state.ended:
-            return
-        state.ended = True
-        tx.cancel_timer("drain")
-        ended = SupervisorEnded(state.status, state.text, self._ledger(), state.gave_up)
-        tx.do(self._stop_children)
-        tx.do(lambda: self._tell_host(ended))
-
-    def _stop_children(self) -> None:
-        """Stop every child, then this actor; nobody waits for it, since a child may hang."""
-        for child in self.slot.state.children.values():
-            if child.ref is not None and child.ref.is_alive():
-                child.ref.stop(block=False)
-        self.stop()
-
-    def _ledger(self) -> Ledger:
-        """Add up what every child counted, and what is still somewhere."""
-        state = self.slot.state
-        shared: list[Counts] = []
-        stores: dict[str, Counts] = {}
-        for child in state.children.values():
-            slot = child.spec.slot
-            left: list[FrozenCounts] = [slot.mailbox.in_flight(), state.held.get(child.spec.name, {})]
-            counts = total([slot.counts, *left])
-            if child.spec.kind == "writer":
-                stores[child.spec.arguments["terms"].store] = counts
-            else:
-                shared.append(counts)
-        return Ledger(total(shared), stores)
+    def _retired(self, child: Child, tx: Transaction) -> None:
+        name = child.spec.name
+        self.become(child, child.standing.closed(Phase.ENDED), tx)
+        self.assembly.retire(name)
+        if child.ref is not None and child.ref.is_alive():
+            child.ref.stop(block=False)
+        self._retuning.happened(("retired", name), tx)
 
     # Small things
 
-    def _children(self, *kinds: str) -> list[Child]:
+    def children(self, *kinds: str) -> list[Child]:
+        """Give the children of some kinds."""
         return [child for child in self.slot.state.children.values() if child.spec.kind in kinds]
+
+    def slots(self) -> Iterator[Slot[Any]]:
+        """Give everybody's slot, the supervisor's own first."""
+        yield self.slot
+        yield from (child.spec.slot for child in self.slot.state.children.values())
+
+    def become(self, child: Child, standing: Standing, tx: Transaction, text: str = "") -> None:
+        """Have a child stand otherwise, and tell the monitor."""
+        child.standing = standing
+        changed = ChildChanged(child.spec.name, standing.phase.value, standing.restarts, text)
+        tx.tell(self.assembly.monitor, changed)
 
     def _is_current(self, name: str, incarnation: int) -> bool:
         child = self.slot.state.children.get(name)
         return child is not None and child.spec.slot.incarnation == incarnation
-
-    def _set_state(self, child: Child, state: str, tx: Transaction, text: str = "") -> None:
-        child.state = state
-        tx.tell(self._assembly.monitor, ChildChanged(child.spec.name, state, child.restarts, text))
-
-    def _notice(self, kind: str, child: Child, text: str, tx: Transaction) -> None:
-        now = self.slot.clock.time_ns()
-        tx.tell(self._assembly.monitor, Noticed(kind, None, child.spec.name, "supervisor", text, now))

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from actors.launching import ChildSpec
+from actors.pulse import Pulse
+from core.children import Phase, Standing
 from core.ledger import Counts, FrozenCounts, total
-from core.restart import FailureHistory
+from core.watch import Watch
 from messages.ingestion import Frames
 from messages.lane import Batch, Salvage
 from messages.normalization import Refused, Ticks
@@ -18,10 +20,18 @@ class Child:
 
     spec: ChildSpec
     ref: Any = None
-    history: FailureHistory = field(default_factory=FailureHistory)
-    state: str = "new"
-    """new, starting, running, restarting, parked, drained or failed."""
-    restarts: int = 0
+    standing: Standing = field(default_factory=Standing)
+    error: str = ""
+    """Of a parked one: why."""
+    silent: bool = False
+    """It was seen to have ended without a word."""
+    retiring: bool = False
+    """It is being taken out while the system runs: what it says when it has drained is its end."""
+
+    @property
+    def phase(self) -> Phase:
+        """Where it is in its life."""
+        return self.standing.phase
 
 
 @dataclass(slots=True)
@@ -40,6 +50,14 @@ class SupervisorState:
     """Records were given up at the drain deadline."""
     held: dict[str, FrozenCounts] = field(default_factory=dict)
     ended: bool = False
+    watch: Watch = field(default_factory=Watch)
+    fenced: list[tuple[str, Pulse]] = field(default_factory=list)
+    """Incarnations that were replaced while they hung."""
+
+    @property
+    def hanging(self) -> tuple[str, ...]:
+        """Names of those whose threads are still at it."""
+        return tuple(name for name, pulse in self.fenced if pulse.hangs_on and pulse.doing is not None)
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ class WebhookActor(Actor[None]):
     def __init__(self, slot: Slot[None], *, url: str, timeout_seconds: float, monitor: Address[Any]) -> None:
         super().__init__(slot)
         self._url = url
+        self._timeout_seconds = timeout_seconds
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(total=timeout_seconds), retries=urllib3.Retry(0), maxsize=1
         )
@@ -34,12 +35,15 @@ class WebhookActor(Actor[None]):
 
     def on_stop(self) -> None:
         """Close the connection."""
+        super().on_stop()
         self._pool.clear()
 
     def receive(self, message: WebhookMessage, tx: Transaction) -> None:
         """Handle one message."""
         match message:
             case Post(alerts):
+                # To connect and to be answered may take the whole time each.
+                self.pulse.allow(2 * self._timeout_seconds + 5.0)
                 body = msgspec.json.encode({"alerts": [asdict(alert) for alert in alerts]})
                 tx.tell(self._monitor, Posted(self._send(body)))
             case Drain():

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from actors.address import Address
 from actors.assembly import MB, Assembly
-from actors.connection import ConnectionActor, LineTerms
+from actors.connection import ConnectionActor
 from actors.dialer import StartDialer
 from actors.journal import JournalActor, JournalState
 from actors.monitor import MonitorActor, MonitorState, Reach
@@ -25,7 +25,8 @@ from actors.writer import WriterActor
 from actors.writer_state import Progress, WriterState, WriterTerms
 from core.breaker import Breaker
 from core.checkpointing import Checkpointing
-from core.line import LineState
+from core.children import RestartType
+from core.line import LineState, LineTerms
 from core.normalize import Terms
 from core.restart import Beyond
 from core.settings import Feed
@@ -117,6 +118,9 @@ def add_monitor(
         depths=lambda: {spec.name: len(spec.slot.mailbox) for spec in list(assembly.specs.values())},
         writers=assembly.writers,
         webhook=webhook,
+        retired=lambda: {
+            name: spec.slot.counts for name, spec in assembly.retired.items() if spec.kind != "writer"
+        },
     )
     assembly.add(
         "monitor", assembly.slot("monitor", MonitorState(), assembly.monitor.mailbox), MonitorActor,
@@ -154,6 +158,7 @@ def add_recovery(assembly: Assembly, unrecovered: Unrecovered) -> RecoverySource
     state.checkpointing.expect_recovery()
     assembly.add(
         "recoverer", assembly.slot("recoverer", source), RecovererActor, Beyond.ESCALATE,
+        RestartType.TRANSIENT,
         normalizers=normalizers, lines=lines, session=assembly.session, journal=assembly.journal,
         gates=tuple(assembly.gates(feed).frames for feed in normalizers),
     )  # fmt: skip

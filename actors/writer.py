@@ -19,6 +19,7 @@ from core.errors import PermanentStoreError, RetryableStoreError
 from core.ledger import Counts, total
 from core.persisting import Situation, Step, next_step
 from core.records import Gap
+from messages.chaos import StallStore
 from messages.journaling import RowsLost, SegmentClosed, SegmentSettled
 from messages.lane import Shed
 from messages.normalization import GapNoted, Refused
@@ -30,22 +31,17 @@ from stores.filing import RECORD_TABLES, counted, file_batch, letter_of
 from stores.known import WITH_ORIGIN, KnownOrigins
 from stores.parts import Part
 from stores.spool import Spool, SpoolFull
+from stores.stalling import StallingStore
 from stores.store import BatchId, Store
 from stores.writing import SPAN, Refusal, write_part
 
 WriterMessage = (
-    SegmentClosed
-    | GapNoted
-    | AlertsNoted
-    | LettersNoted
-    | Flush
-    | WriteNext
-    | Retry
-    | Maintain
-    | Drain
-    | SpoolRest
-)
+    SegmentClosed | GapNoted | AlertsNoted | LettersNoted | Flush | WriteNext | Retry | Maintain | StallStore
+    | Drain | SpoolRest
+)  # fmt: skip
 MAINTAIN_SECONDS = 30.0
+UPKEEP_SECONDS = 600.0
+"""What a store may take to be opened, to tell what it has, and for its upkeep, before it counts as hung."""
 
 
 class WriterActor(Actor[WriterState]):
@@ -97,6 +93,7 @@ class WriterActor(Actor[WriterState]):
 
     def on_stop(self) -> None:
         """Let go of the store."""
+        super().on_stop()
         self._store.close()
 
     def on_failure(self, *exc_info: Any) -> None:
@@ -126,6 +123,9 @@ class WriterActor(Actor[WriterState]):
                 self._schedule(tx)
             case Maintain():
                 self._maintain(tx)
+            case StallStore(seconds):
+                if isinstance(self._store, StallingStore):
+                    tx.do(partial(self._store.stall, seconds, self.pulse.fenced.wait))
             case Drain():
                 tx.do(partial(self.slot.state.advance, draining=True, retrying=False))
                 self._schedule(tx)
@@ -241,7 +241,7 @@ class WriterActor(Actor[WriterState]):
         tx.do(partial(self.slot.state.advance, breaker=progress.breaker.asked()))
         try:
             fresh, known = self._open().divide(part)
-            written = write_part(self._store, fresh, unsure)
+            written = write_part(self._store, fresh, unsure, self.pulse.beat)
         except RetryableStoreError as error:
             self._failed(str(error), tx)
             return
@@ -278,6 +278,8 @@ class WriterActor(Actor[WriterState]):
         self.notice(tx, "dead_letter", None, None, text, len(refused))
 
     def _open(self) -> KnownOrigins:
+        if not self._opened or self.slot.state.known is None:
+            self.pulse.allow(UPKEEP_SECONDS)
         if not self._opened:
             self._store.open()
             self._opened = True
@@ -373,6 +375,7 @@ class WriterActor(Actor[WriterState]):
         tx.start_timer("maintain", MAINTAIN_SECONDS, Maintain())
         if not self._opened or self.slot.state.progress.breaker.state is not BreakerState.CLOSED:
             return
+        self.pulse.allow(UPKEEP_SECONDS)
         try:
             self._store.maintain()
         except (RetryableStoreError, PermanentStoreError) as error:

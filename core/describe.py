@@ -36,3 +36,12 @@ def id_text(value: object) -> str | None:
 
 def _present(value: int, absent: int) -> int | None:
     return None if value == absent else value
+
+
+def described(message: object) -> str:
+    """Name a message by its type; of one that holds several, how many of which."""
+    parts = getattr(message, "messages", None) or getattr(message, "units", None)
+    name = type(message).__name__
+    if not isinstance(parts, tuple) or not parts:
+        return name
+    return f"{name} of {len(parts)} {type(parts[0]).__name__}"

@@ -6,18 +6,20 @@ that a mistake is reported once.
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from core.secret import Secret, database_url, webhook_url
 from core.settings_rules import check_detectors, check_loopback, check_store_path
 from core.settings_types import (
+    ChildKind,
     FilledText,
     Flag,
     HiddenText,
     Name,
     ReadOnly,
+    ReadOnlyNumbers,
     Real,
     Seconds,
     Table,
@@ -179,11 +181,32 @@ class Supervision(Table):
     start_seconds: Seconds = Field(
         default=30, description="How long an actor may take to report that it has started."
     )
+    handler_seconds: Seconds = Field(
+        default=5,
+        description="An actor that is at one message for longer hangs: it is reported, fenced and replaced.",
+    )
+    writer_seconds: Seconds = Field(
+        default=10, description="The same for actors that wait for stores and disks: writers and the journal."
+    )
+    handler_seconds_of: Annotated[Mapping[ChildKind, Seconds], *ReadOnlyNumbers] = Field(
+        default_factory=dict,
+        description="The same for other kinds of actor: `{ detector = 2, monitor = 20 }`.",
+        json_schema_extra={
+            "bounds": f"kinds: {', '.join(f'`{kind}`' for kind in get_args(ChildKind))}; seconds as above"
+        },
+    )
     drain_seconds: Seconds = Field(
         default=10,
         description="How long a stop may take to work off what is in flight; what is left then "
         "is counted as shed.",
     )
+
+
+    def deadline_seconds(self, kind: str) -> float:
+        """Give how long a handler of this kind of actor may take."""
+        waits_for_disks = kind in ("writer", "journal")
+        default = self.writer_seconds if waits_for_disks else self.handler_seconds
+        return {str(of): seconds for of, seconds in self.handler_seconds_of.items()}.get(kind, default)
 
 
 class Journal(Table):

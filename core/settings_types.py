@@ -1,7 +1,7 @@
 """What the tables of the configuration are made of."""
 
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, Strict
 
@@ -18,6 +18,12 @@ ReadOnly = (
     AfterValidator(MappingProxyType),
     PlainSerializer(lambda mapping: {key: str(value) for key, value in mapping.items()}),
 )
+ReadOnlyNumbers = (AfterValidator(MappingProxyType), PlainSerializer(dict))
+ChildKind = Literal[
+    "connection", "normalizer", "detector", "writer", "monitor", "journal", "recoverer", "replayer",
+    "webhook", "chaos",
+]  # fmt: skip
+"""Kinds of actors that the supervisor owns."""
 HiddenText = Annotated[Secret, BeforeValidator(hidden_text)]
 HeaderName = Annotated[Text, AfterValidator(check_header_name)]
 FilledText = Annotated[Text, AfterValidator(check_text)]

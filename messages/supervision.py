@@ -27,6 +27,26 @@ class ChildFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """From a child to the supervisor: it has ended of its own accord, with nothing wrong."""
+
+    child: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class InboxFailed:
+    """From an actor's port to the actor itself: taking the next message failed; crash, so that it is told."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class LookAfterChildren:
+    """Timer of the supervisor: see who hangs, and who has ended without a word."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartOverdue:
     """Timer of the supervisor: the child has not said `Started`."""
 
@@ -93,6 +113,13 @@ class InjectFault:
 
 
 @dataclass(frozen=True, slots=True)
+class InjectHang:
+    """To any actor, for tests and chaos runs: hang in the handler until fenced. The replacement skips it."""
+
+    text: str = "injected"
+
+
+@dataclass(frozen=True, slots=True)
 class SupervisorStarted:
     """From the supervisor to its host: every child runs."""
 
@@ -109,3 +136,5 @@ class SupervisorEnded:
     """None where the supervisor itself failed."""
     gave_up: bool = False
     """Records were given up at the drain deadline: the session is left to be recovered."""
+    hanging: tuple[str, ...] = ()
+    """Actors whose threads were fenced and are still there: the process cannot end but at once."""

@@ -12,6 +12,7 @@ written was dealt with too, but the number does not say how: of such a piece the
 which rows were kept, and the others were refused.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,17 +47,24 @@ class Written:
     refused: tuple[Refusal, ...]
 
 
-def write_part(store: Store, part: Part, unsure: bool) -> Written:
+def write_part(
+    store: Store, part: Part, unsure: bool, piece_done: Callable[[], None] = lambda: None
+) -> Written:
     """Write a part, whole or in pieces; `unsure`: it may have been tried before, so ask first.
+
+    `piece_done` is called whenever the store has dealt with a piece, for whoever watches that this gets on.
 
     Raises RetryableStoreError; then nothing is known of the part, and it is to be tried again, unsure.
     """
-    return _write(store, part, unsure, 0, len(part), 0)
+    return _write(store, part, unsure, 0, len(part), 0, piece_done)
 
 
-def _write(store: Store, part: Part, unsure: bool, start: int, stop: int, depth: int) -> Written:
+def _write(
+    store: Store, part: Part, unsure: bool, start: int, stop: int, depth: int, piece_done: Callable[[], None]
+) -> Written:
     if start == stop:
         return Written({}, ())
+    piece_done()
     rows = piece(part, start, stop)
     batch = BatchId(part.batch.session, part.batch.number + 64 * stop + 63 - depth)
     if unsure and store.holds(part.table, batch):
@@ -69,8 +77,8 @@ def _write(store: Store, part: Part, unsure: bool, start: int, stop: int, depth:
     else:
         return Written(committed(rows), ())
     middle = (start + stop) // 2
-    left = _write(store, part, unsure, start, middle, depth + 1)
-    right = _write(store, part, unsure, middle, stop, depth + 1)
+    left = _write(store, part, unsure, start, middle, depth + 1, piece_done)
+    right = _write(store, part, unsure, middle, stop, depth + 1, piece_done)
     return Written(total([left.counts, right.counts]), (*left.refused, *right.refused))
 
 
