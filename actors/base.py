@@ -181,19 +181,18 @@ class Actor(pykka.ThreadingActor, Generic[S]):
     # After a crash
 
     def _resume(self) -> None:
-        """Finish what was decided; else try again what was begun, piece by piece."""
+        """Finish what was decided; else try again what was begun, one piece of it."""
         slot = self.slot
         slot.finish(self.incarnation)
+        if self.incarnation != slot.incarnation:
+            raise Replaced(slot.name)
         if slot.current is None:
             return
         hung, slot.hung = slot.hung, False
         if not isinstance(slot.current, Salvage):
             hung = hung and isinstance(slot.current, InjectHang)
             slot.current = Salvage(_units(slot.current))
-        while slot.current is not None:
-            self.pulse.beat()
-            self._salvage(slot.current.units, hung)
-            hung = False
+        self._salvage(slot.current.units, hung)
 
     def _salvage(self, units: tuple[Any, ...], hung: bool) -> None:
         """Handle the first unit; a record that fails or hangs alone is buried, a command is tried until the

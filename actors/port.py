@@ -13,7 +13,7 @@ from pykka._envelope import Envelope  # private, but the shape of what `get` mus
 from actors.address import STOP, Question
 from actors.gate import Gate
 from actors.slot import Slot
-from messages.lane import Resume
+from messages.lane import Resume, Salvage
 from messages.supervision import InboxFailed
 
 
@@ -59,10 +59,11 @@ class Port:
     def _poll(self) -> Envelope[Any] | None:
         if self._replaced:
             return Envelope(STOP)
-        if self._resume:
+        slot = self.slot
+        if self._resume or isinstance(slot.current, Salvage):
+            # What is salvaged is handled piece by piece: a piece is a message to whoever watches.
             self._resume = False
             return Envelope(Resume())
-        slot = self.slot
         message = slot.mailbox.take_control()
         if message is None:
             message = slot.take_due_timer()

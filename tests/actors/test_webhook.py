@@ -238,8 +238,9 @@ def test_it_drains_behind_its_posts(world: World) -> None:
         hook.slot.mailbox.put_control(Post((ALERT,)))
         hook.slot.mailbox.put_control(Drain())
         world.settle()
+        told = taken(hook.supervisor)
         world.close()
-    assert taken(hook.supervisor)[-1] == Drained("webhook")
+    assert told[-1] == Drained("webhook")
     assert len(requests) == 1
 
 

@@ -14,6 +14,8 @@ import pykka
 
 from actors.base import Actor
 from actors.slot import Slot
+from messages.lane import Resume
+from messages.supervision import InjectHang
 from tests.support.clock import FakeClock
 
 
@@ -32,7 +34,11 @@ class World:
         self.slots: dict[str, Slot[Any]] = {}
         self.steps = 0
         self.frozen: set[str] = set()
-        """Names of actors that hang: they handle nothing."""
+        """Names of actors that handle nothing, as if their threads got no time."""
+        self.hang: dict[str, Callable[[Any], bool]] = {}
+        """By name: the actor hangs in the next message of which this is true."""
+        self.hanging: dict[Actor[Any], Any] = {}
+        """Who hangs, and in which envelope; once fenced, the handler is carried out late, at any time."""
 
     def start(
         self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]
@@ -42,14 +48,13 @@ class World:
         self.actors[slot.name] = actor
         self.slots[slot.name] = slot
         actor._actor_loop_setup()
+        actor.pulse.thread = _Thread(actor, self)  # type: ignore[assignment]
         return actor.actor_ref
 
     def step(self) -> bool:
         """Let one actor handle one message, or the clock go on to the next timer; False: nothing is left."""
-        names = list(self.actors)
-        self.random.shuffle(names)
-        for name in names:
-            if self._run_once(self.actors[name]):
+        for actor in self._shuffled():
+            if self._run_once(actor):
                 self.steps += 1
                 return True
         return self._advance()
@@ -79,7 +84,8 @@ class World:
                 actor._stop()
 
     def _shuffled(self) -> list[Actor[Any]]:
-        actors = list(self.actors.values())
+        replaced = [actor for actor in self.hanging if self.actors[actor.slot.name] is not actor]
+        actors = [*self.actors.values(), *replaced]
         self.random.shuffle(actors)
         return actors
 
@@ -88,9 +94,18 @@ class World:
         if actor.actor_stopped.is_set() or actor.slot.name in self.frozen:
             return False
         inbox: Any = actor.actor_inbox
-        envelope = inbox.poll()
-        if envelope is None:
-            return False
+        if actor in self.hanging:
+            if not actor.pulse.fenced.is_set():
+                return False
+            envelope = self.hanging.pop(actor)
+        else:
+            envelope = inbox.poll()
+            if envelope is None:
+                return False
+            if self._hangs(actor, envelope.message):
+                actor.pulse.begin(envelope.message)
+                self.hanging[actor] = envelope
+                return True
         actor.actor_inbox = _OneMessage(envelope)
         try:
             actor._actor_loop_running()
@@ -100,18 +115,42 @@ class World:
             actor.actor_inbox = inbox
         return True
 
+    def _hangs(self, actor: Actor[Any], message: Any) -> bool:
+        if isinstance(message, InjectHang):
+            return True
+        found = self.hang.get(actor.slot.name)
+        if found is None or not found(actor.slot.current if isinstance(message, Resume) else message):
+            return False
+        del self.hang[actor.slot.name]
+        return True
+
     def _advance(self) -> bool:
         dues = [
             due
             for name, slot in self.slots.items()
             if (due := slot.next_due()) is not None
             and name not in self.frozen
+            and self.actors[name] not in self.hanging
             and not self.actors[name].actor_stopped.is_set()
         ]
         if not dues:
             return False
         self.clock.advance(max(0.0, min(dues) - self.clock.monotonic()) + 1e-9)
         return True
+
+
+class _Thread:
+    """Stands for an actor's thread, which there is none of."""
+
+    ident = None
+
+    def __init__(self, actor: Actor[Any], world: World) -> None:
+        self._actor = actor
+        self._world = world
+
+    def is_alive(self) -> bool:
+        """Whether the actor's loop goes on, or hangs."""
+        return self._actor in self._world.hanging or not self._actor.actor_stopped.is_set()
 
 
 class _OneMessage:

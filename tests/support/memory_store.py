@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.errors import RetryableStoreError
 from stores.store import WHOLE, BatchId, pack_origins
 
 
@@ -16,6 +17,8 @@ class MemoryTables:
     def __init__(self) -> None:
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.numbers: dict[tuple[str, int], int] = {}
+        self.claim = 0
+        """Counts up with every writer that opens a handle: earlier ones are shut out."""
         self.before_commit: Callable[[str, pa.Table], None] = lambda table, rows: None
         """Called before rows are kept; raises what a write is to fail with."""
         self.after_commit: Callable[[str, pa.Table], None] = lambda table, rows: None
@@ -35,14 +38,18 @@ class MemoryStore:
 
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
+        self._claim = 0
 
     def open(self) -> None:
-        """Nothing to do."""
+        """Shut earlier writers out."""
+        self._tables.claim += 1
+        self._claim = self._tables.claim
 
     def write(self, table: str, rows: pa.Table, batch: BatchId) -> None:
         """Keep the rows, unless the test says otherwise."""
         tables = self._tables
         tables.before_commit(table, rows)
+        self._check_claim()
         assert not self.holds(table, batch), f"{batch} was written to {table} twice"
         tables.rows.setdefault(table, []).extend(rows.to_pylist())
         tables.numbers[table, batch.session] = batch.number
@@ -51,6 +58,10 @@ class MemoryStore:
     def holds(self, table: str, batch: BatchId) -> bool:
         """See stores.store.Store."""
         return self._tables.numbers.get((table, batch.session), -1) >= batch.number
+
+    def _check_claim(self) -> None:
+        if self._claim != self._tables.claim:
+            raise RetryableStoreError("another writer has taken over")
 
     def origins(
         self, table: str, session: int, since: Mapping[str, int] = WHOLE
