@@ -233,3 +233,44 @@ def test_a_commit_that_never_ends_is_fenced_all_the_same() -> None:
     assert kept.incarnation == 1
     go_on.set()
     committer.join()
+
+
+def test_what_hangs_in_an_effect_is_taken_over_and_not_heard_again() -> None:
+    """The rest of the redo log is the replacement's; the effect that hung is done again, those behind it once."""
+    hangs, go_on = threading.Event(), threading.Event()
+    kept, done = slot(), list[str]()
+    tx = Transaction(kept)
+
+    def hang() -> None:
+        if not hangs.is_set():
+            hangs.set()
+            assert go_on.wait(10)
+        done.append("hung")
+
+    tx.do(lambda: done.append("before"))
+    tx.do(hang)
+    tx.do(lambda: done.append("behind"))
+    thread = threading.Thread(target=lambda: kept.commit(tx, by=0))
+    thread.start()
+    assert hangs.wait(10)
+    assert not kept.fence(patience_seconds=0.01)
+    kept.finish(by=1)
+    assert done == ["before", "hung", "behind"]
+    assert kept.commit(Transaction(kept), by=1), "the replacement goes on, though the lock is still held"
+    go_on.set()
+    thread.join(10)
+    assert done == ["before", "hung", "behind", "hung"]
+    assert not kept.redo
+
+
+def test_what_was_replaced_says_in_vain_is_counted() -> None:
+    kept = slot()
+    pulse = kept.pulse
+    kept.fence()
+    tx = Transaction(kept)
+    tx.become("late")
+    tx.count("f", "received")
+    assert not kept.commit(tx, by=0)
+    assert (kept.state, kept.counts, kept.dropped) == ("old", {}, 2)
+    assert pulse.fenced.is_set()
+    assert kept.pulse is not pulse

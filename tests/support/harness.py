@@ -31,6 +31,8 @@ class World:
         self.random = Random(seed)
         self.clock = FakeClock()
         self.actors: dict[str, Actor[Any]] = {}
+        self.replaced: list[Actor[Any]] = []
+        """Whose loops may go on: they hang, or have not been told the end."""
         self.slots: dict[str, Slot[Any]] = {}
         self.steps = 0
         self.frozen: set[str] = set()
@@ -38,13 +40,17 @@ class World:
         self.hang: dict[str, Callable[[Any], bool]] = {}
         """By name: the actor hangs in the next message of which this is true."""
         self.hanging: dict[Actor[Any], Any] = {}
-        """Who hangs, and in which envelope; once fenced, the handler is carried out late, at any time."""
+        """Who hangs, and in which envelope; once fenced, the handler is carried out late, at a drawn time."""
+        self.wakes: dict[Actor[Any], float] = {}
+        """When those that were fenced go on, in monotonic seconds."""
 
     def start(
         self, actor_class: type[Actor[Any]], slot: Slot[Any], arguments: Mapping[str, Any]
     ) -> pykka.ActorRef[Any]:
         """See actors.launching.Launcher."""
         actor = actor_class(slot, **arguments)
+        if slot.name in self.actors:
+            self.replaced.append(self.actors[slot.name])
         self.actors[slot.name] = actor
         self.slots[slot.name] = slot
         actor._actor_loop_setup()
@@ -79,13 +85,13 @@ class World:
 
     def close(self) -> None:
         """Stop whoever has not been stopped."""
-        for actor in self.actors.values():
+        for actor in (*self.actors.values(), *self.replaced):
             if not actor.actor_stopped.is_set():
                 actor._stop()
 
     def _shuffled(self) -> list[Actor[Any]]:
-        replaced = [actor for actor in self.hanging if self.actors[actor.slot.name] is not actor]
-        actors = [*self.actors.values(), *replaced]
+        self.replaced = [actor for actor in self.replaced if not actor.actor_stopped.is_set()]
+        actors = [*self.actors.values(), *self.replaced]
         self.random.shuffle(actors)
         return actors
 
@@ -96,6 +102,9 @@ class World:
         inbox: Any = actor.actor_inbox
         if actor in self.hanging:
             if not actor.pulse.fenced.is_set():
+                return False
+            late = self.random.choice([0.0, 0.2, 3.0])
+            if self.clock.monotonic() < self.wakes.setdefault(actor, self.clock.monotonic() + late):
                 return False
             envelope = self.hanging.pop(actor)
         else:
@@ -133,6 +142,7 @@ class World:
             and self.actors[name] not in self.hanging
             and not self.actors[name].actor_stopped.is_set()
         ]
+        dues += [self.wakes[actor] for actor in self.hanging if actor in self.wakes]
         if not dues:
             return False
         self.clock.advance(max(0.0, min(dues) - self.clock.monotonic()) + 1e-9)
