@@ -17,9 +17,9 @@ def main() -> int:
         from cli.main import main as choose
 
         return choose(sys.argv[1:])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         # Before there is anything to drain; the imports alone take a second.
-        return INTERRUPTED
+        return int(getattr(stopped, "status", INTERRUPTED))
 
 
 def __getattr__(name: str) -> Any:

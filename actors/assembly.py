@@ -8,15 +8,17 @@ from actors import mailbox
 from actors.address import Address
 from actors.clock import Clock
 from actors.detector import DetectorActor, DetectorState
+from actors.dialer import StartDialer
 from actors.gate import Budget, Gate
 from actors.launching import ChildSpec
 from actors.mailbox import Mailbox
 from actors.slot import Failpoint, Slot
 from core.children import RestartType
+from core.line import LineTerms
 from core.restart import Beyond
 from core.scoring import ScoringRules
-from core.settings import Settings
-from core.topology import detector_name
+from core.settings import Feed, Settings, Store
+from core.topology import FeedPlan, LinePlan, detector_name, line_number
 
 MB: Final = 2**20
 BATCH_BYTES: Final = 2**19
@@ -66,15 +68,23 @@ class Assembly:
         self.supervisor = Address[Any]("supervisor", Mailbox())
         self.monitor = Address[Any]("monitor", Mailbox())
         self.journal = Address[Any]("journal", Mailbox())
-        self.writers: dict[str, Address[Any]] = {}
+        self.writers: Mapping[str, Address[Any]] = {}
+        """By store. Replaced as a whole when stores come or go, since others look at it."""
+        self.make_writer: Callable[[Store], ChildSpec]
+        """Adds the writer of a store; set with the first ones."""
+        self.make_line: dict[str, Callable[[Feed, LinePlan], ChildSpec]] = {}
+        """By feed: adds a connection; set with the first ones, as is the next."""
+        self.start_dialer: dict[str, Callable[[Feed], StartDialer]] = {}
+        """By feed: gives what dials its venue."""
 
     def block_all(self) -> None:
-        """Have every feed lose nothing and wait instead, while a killed run is recovered."""
-        self._blocking |= self._gates.keys()
+        """Have every feed lose nothing and wait instead: a killed run is recovered, or symbols move."""
+        # In place: the mailboxes look at this very set.
+        self._blocking.update(self._gates)
 
     def block_configured(self) -> None:
         """Go back to what the configuration says."""
-        self._blocking &= self._configured_blocking
+        self._blocking.intersection_update(self._configured_blocking)
 
     def gates(self, feed: str) -> Gates:
         """Give a feed's gates."""
@@ -108,6 +118,23 @@ class Assembly:
     def of_kind(self, *kinds: str) -> Iterator[ChildSpec]:
         """Give the specs of some kinds, in order of registration."""
         return (spec for spec in list(self.specs.values()) if spec.kind in kinds)
+
+    # Lines
+
+    def plan(self, feed: str) -> FeedPlan:
+        """Give a feed's lines as they are."""
+        lines = []
+        for spec in self.of_kind("connection"):
+            terms: LineTerms = spec.arguments["terms"]
+            if terms.feed == feed:
+                lines.append(LinePlan(feed, terms.line, terms.symbols, spec.arguments["normalizer"].name))
+        return FeedPlan(feed, tuple(lines))
+
+    def next_line(self, feed: str) -> int:
+        """Give the number of a feed's next line: none comes twice, since rows are told apart by it."""
+        specs = [*self.specs.values(), *self.retired.values()]
+        terms = [spec.arguments["terms"] for spec in specs if spec.kind == "connection"]
+        return 1 + max((line_number(each.line) for each in terms if each.feed == feed), default=-1)
 
     # Mailboxes
 
@@ -154,20 +181,42 @@ class Assembly:
             return self.specs[name]
         feeds = (feed,) if self.shards is None else tuple(self.feeds)
         actors = self.settings.actors
+        # One that comes back counts on.
+        earlier = self.retired.pop(name, None)
         return self.add(
             "detector",
-            self.slot(name, DetectorState(), self.ticks_mailbox()),
+            self.slot(name, DetectorState(), self.ticks_mailbox()) if earlier is None else earlier.slot,
             DetectorActor,
             Beyond.PARK if self.shards is None else Beyond.ESCALATE,
             session=self.session,
             rules=scoring_rules(self.settings),
             sources=lambda: frozenset(routes),
-            writers=tuple(self.writers.values()),
+            writers=self.writers,
             recent_ticks=actors.recent_ticks,
             recent_bytes=actors.recent_total_mb * MB // max(1, symbols),
             journal=self.journal if self.settings.journal.enabled else None,
             gates=tuple(self._gates[each].rows for each in feeds),
         )
+
+    def forget_routes(self) -> list[str]:
+        """Forget which normalizers send to which detectors no longer; name the detectors without any."""
+        routes: dict[str, set[str]] = {}
+        for spec in self.of_kind("normalizer"):
+            terms = spec.arguments["terms"]
+            for symbol in terms.known or ():
+                name = detector_name(terms.feed, symbol, self.shards)
+                routes.setdefault(name, set()).add(spec.name)
+        for name, normalizers in self._routes.items():
+            normalizers &= routes.get(name, set())
+        return [spec.name for spec in self.of_kind("detector") if not self._routes[spec.name]]
+
+
+def line_terms(session: int, feed: Feed, line: LinePlan) -> LineTerms:
+    """Give a line's terms as the configuration has them."""
+    return LineTerms(
+        feed.name, line.line, session, line.symbols, feed.stale_seconds, feed.acknowledge_seconds,
+        feed.connect_timeout_seconds, feed.max_message_mb * MB,
+    )  # fmt: skip
 
 
 def scoring_rules(settings: Settings) -> ScoringRules:

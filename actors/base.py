@@ -1,6 +1,8 @@
 """The common actor: atomic handlers, a second chance for what a crash interrupted, consistent cuts."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
 from threading import current_thread
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -12,10 +14,11 @@ from actors.gate import Gate
 from actors.port import Port
 from actors.slot import Slot, Transaction
 from core import cut as cuts
-from core.ledger import Counts
+from core.ledger import SENT, Counts, sent_to
 from messages.lane import Batch, DataMessage, Resume, Salvage, Shed
 from messages.observation import CutTaken, Marker, Noticed, TakeCut
 from messages.persistence import LettersNoted
+from messages.retuning import Acknowledged, CatchUp, WritersChanged
 from messages.supervision import ChildEnded, ChildFailed, InboxFailed, InjectFault, InjectHang, Started
 
 S = TypeVar("S")
@@ -40,9 +43,8 @@ class Killed(Exception):
 class Actor(pykka.ThreadingActor, Generic[S]):
     """Subclasses say what they do with a message in `receive`, and with data in `receive_batch`.
 
-    Both only fill the transaction. `graves` are the writers' addresses, for dead letters; `onward`
-    the addresses that its data goes to, for markers; `senders` the names of those that its data
-    comes from.
+    Both only fill the transaction. `writers` are by store, for rows and dead letters; `onward` are the
+    addresses that its data goes to, for markers; `senders` the names of those that its data comes from.
     """
 
     use_daemon_thread: ClassVar[bool] = True
@@ -52,12 +54,12 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         self,
         slot: Slot[S],
         *,
-        graves: Sequence[Address[Any]] = (),
+        writers: Mapping[str, Address[Any]] = MappingProxyType({}),
         gates: tuple[Gate, ...] = (),
     ) -> None:
         super().__init__()
         self.slot = slot
-        self.graves = tuple(graves)
+        self.writers = writers
         slot.fence()
         self.incarnation = slot.incarnation
         self.pulse = slot.pulse
@@ -162,6 +164,10 @@ class Actor(pykka.ThreadingActor, Generic[S]):
             case Shed():
                 self._pass_cut((message,), tx)
                 return self.receive_shed(message, tx)
+            case WritersChanged(writers):
+                return self.speak_to(writers, tx)
+            case CatchUp():
+                return self.acknowledge(tx)
             case TakeCut(number):
                 return self._begin_cut(number, tx)
             case Marker(sender, number):
@@ -221,7 +227,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         letters = unit.letters(self.slot.name, text) if hasattr(unit, "letters") else ()
         if not letters:
             return False
-        for grave in self.graves:
+        for grave in self.writers.values():
             tx.put(grave, LettersNoted(self.slot.name, unit.feed, letters))
         tx.count(unit.feed, "dead_letter.handler_crashed", len(letters))
         self.count_buried(unit, tx)
@@ -246,6 +252,29 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         if self.slot.monitor is not None:
             stamp = self.slot.clock.time_ns() if ts_ns is None else ts_ns
             tx.tell(self.slot.monitor, Noticed(kind, feed, symbol, self.slot.name, text, stamp, occurrences))
+
+    # To the writers
+
+    def put_rows(self, messages: Sequence[DataMessage], tx: Transaction) -> None:
+        """Send records to every writer, and count how many went out, and how many of them to which store."""
+        records = Counter[str]()
+        for message in messages:
+            records[message.feed] += message.records
+        for writer in self.writers.values():
+            tx.put_all(writer, messages)
+        for feed, n in records.items():
+            for name in (SENT, *map(sent_to, self.writers)):
+                tx.count(feed, name, n)
+
+    def speak_to(self, writers: Mapping[str, Address[Any]], tx: Transaction) -> None:
+        """Send to these writers from the next message on."""
+        tx.do(partial(setattr, self, "writers", writers))
+        self.acknowledge(tx)
+
+    def acknowledge(self, tx: Transaction) -> None:
+        """Tell the supervisor that a command was carried out."""
+        if self.slot.supervisor is not None:
+            tx.tell(self.slot.supervisor, Acknowledged(self.slot.name))
 
     # Consistent cuts
 

@@ -1,9 +1,10 @@
 """Ingestion: one line to a venue. Frames out, reconnecting with backoff, never giving up."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
+from types import MappingProxyType
 from typing import Any, ClassVar, assert_never
 
 import numpy as np
@@ -15,6 +16,7 @@ from actors.dialer import StartDialer
 from actors.gate import Gate
 from actors.port import Port
 from actors.slot import Slot, Transaction
+from actors.subscriptions import Subscriptions
 from core import frames, replies
 from core.backoff import Backoff
 from core.checkpointing import JournalMark
@@ -44,6 +46,7 @@ from messages.ingestion import (
 )
 from messages.journaling import SegmentClosed
 from messages.observation import LineChanged
+from messages.retuning import ChangeLine
 from messages.supervision import Drain, Drained
 from stores.journal import LineJournal
 from stores.journal_format import FRAMES, REFUSED, RESET
@@ -52,7 +55,8 @@ from venues.dialect import Dialect
 ConnectionMessage = (
     Connect | Dialed | DialFailed | DialOverdue | BytesReceived | TransportLost | MarketDataSeen
     | RequestAcknowledged | VenueRefused | VenueAskedToReconnect | SendRequests | SendPing
-    | CheckStaleness | CheckAcknowledged | DropLine | GarbleLine | Drain
+    | CheckStaleness | CheckAcknowledged | ChangeLine | DropLine | GarbleLine
+    | Drain
 )  # fmt: skip
 
 _WHILE_UP = ("stale", "acknowledge", "ping", "requests")
@@ -76,17 +80,18 @@ class ConnectionActor(Actor[LineState]):
         random: Random,
         mask: Callable[[], bytes],
         journal: LineJournal | None = None,
-        graves: Sequence[Address[Any]] = (),
+        writers: Mapping[str, Address[Any]] = MappingProxyType({}),
         gates: tuple[Gate, ...] = (),
     ) -> None:
-        super().__init__(slot, graves=graves, gates=gates)
+        super().__init__(slot, writers=writers, gates=gates)
         self._journal = journal
         if journal is not None:
             journal.closed = self._mark_closed
-        self._terms = terms
+        self.terms = terms
         self._dialect = dialect
+        self._subscriptions = Subscriptions(self, dialect)
         self._normalizer = normalizer
-        self._start_dialer = start_dialer
+        self.start_dialer = start_dialer
         self._random = random
         self._mask = mask
         self._gates = gates
@@ -139,10 +144,9 @@ class ConnectionActor(Actor[LineState]):
                 now = self.slot.clock.monotonic()
                 tx.become(replace(self.slot.state, backoff=Backoff(), last_data=now))
             case RequestAcknowledged(key):
-                left = self.slot.state.unacknowledged - {key}
-                tx.become(replace(self.slot.state, unacknowledged=left))
+                self._subscriptions.confirmed(key, tx)
             case VenueRefused(text):
-                self._notice("subscription", f"the venue refused: {one_line(text)}", tx)
+                self.tell_notice("subscription", f"the venue refused: {one_line(text)}", tx)
             case VenueAskedToReconnect(text):
                 # One that comes late must not cut short the wait of a line that is down already.
                 if self.slot.state.transport is not None:
@@ -153,13 +157,15 @@ class ConnectionActor(Actor[LineState]):
             case GarbleLine(payload):
                 self._garble(payload, tx)
             case SendRequests():
-                self._send_requests(self.slot.state, tx)
+                self._subscriptions.send(self.slot.state, tx)
             case SendPing():
                 self._send_ping(tx)
             case CheckStaleness():
                 self._check_staleness(tx)
             case CheckAcknowledged():
-                self._check_acknowledged(tx)
+                self._subscriptions.overdue(tx)
+            case ChangeLine():
+                self._subscriptions.change(message, tx)
             case Drain():
                 self._close(tx)
             case _:
@@ -174,19 +180,17 @@ class ConnectionActor(Actor[LineState]):
         token = state.token + 1
         tx.become(replace(state, dialing=True, token=token))
         self._tell_state("dialing", "", tx)
-        tx.start_timer("dial", 2 * self._terms.connect_timeout_seconds + 5.0, DialOverdue(token))
-        tx.do(partial(self._start_dialer, token, self.slot.address))
+        tx.start_timer("dial", 2 * self.terms.connect_timeout_seconds + 5.0, DialOverdue(token))
+        tx.do(partial(self.start_dialer, token, self.slot.address))
 
     def _begin(self, token: int, transport: Any, tx: Transaction) -> None:
-        state, terms, clock = self.slot.state, self._terms, self.slot.clock
+        state, terms, clock = self.slot.state, self.terms, self.slot.clock
         if token != state.token or not state.dialing or state.closed:
             tx.do(transport.close)
             return
-        requests = self._dialect.subscribe(terms.symbols)
         begun = replace(
-            state, transport=transport, dialing=False, reading=frames.FrameState(), unsent=requests,
+            state, transport=transport, dialing=False, reading=frames.FrameState(),
             last_data=clock.monotonic(), lost_before=True,
-            unacknowledged=frozenset(request.key for request in requests if request.key is not None),
         )  # fmt: skip
         tx.cancel_timer("dial")
         self._tell_state("up", "", tx)
@@ -197,10 +201,10 @@ class ConnectionActor(Actor[LineState]):
             )  # fmt: skip
             self._keep(RESET, state.next_frame, reset.ts_recv_ns, NO_MESSAGES, tx)
             tx.put(self._normalizer, reset)
-        tx.start_timer("stale", self._next_check(terms.stale_seconds), CheckStaleness())
+        self.watch(terms, tx)
         if self._dialect.ping is not None:
             tx.start_timer("ping", self._dialect.ping.every_seconds, SendPing())
-        self._send_requests(begun, tx)
+        self._subscriptions.send(self._subscriptions.begun(begun), tx)
 
     def _lose(
         self, text: str, tx: Transaction, at_least: float = 0.0, state: LineState | None = None
@@ -214,18 +218,17 @@ class ConnectionActor(Actor[LineState]):
             tx.do(state.transport.close)
         for key in ("dial", *_WHILE_UP):
             tx.cancel_timer(key)
-        tx.become(
-            replace(state, transport=None, dialing=False, unsent=(), backoff=state.backoff.after_failure())
-        )
+        ended = self._subscriptions.ended(state, tx)
+        tx.become(replace(ended, transport=None, dialing=False, backoff=state.backoff.after_failure()))
         self._tell_state("waiting", text, tx, delay)
-        self._notice("line", f"{self._terms.line} is down: {text}; next attempt in {delay:.1f} s", tx)
+        self.tell_notice("line", f"{self.terms.line} is down: {text}; next attempt in {delay:.1f} s", tx)
         tx.start_timer("connect", delay, Connect())
 
     def _close(self, tx: Transaction) -> None:
         """Drain: say goodbye, and stay down."""
         state = self.slot.state
         if state.transport is not None:
-            self._write(state.transport, frames.CLOSE, replies.close_payload(1000), tx)
+            self.write(state.transport, frames.CLOSE, replies.close_payload(1000), tx)
             tx.do(state.transport.close)
         for key in ("connect", "dial", *_WHILE_UP):
             tx.cancel_timer(key)
@@ -237,7 +240,7 @@ class ConnectionActor(Actor[LineState]):
     # Bytes in
 
     def _read(self, payload: bytes, ts_recv_ns: int, tx: Transaction) -> None:
-        state, terms = self.slot.state, self._terms
+        state, terms = self.slot.state, self.terms
         reading = frames.read(state.reading, payload, terms.max_message_bytes)
         texts = reading.texts
         if texts:
@@ -248,7 +251,7 @@ class ConnectionActor(Actor[LineState]):
         for opcode, body in reading.controls:
             answer = replies.answer((opcode, body))
             if answer is not None:
-                self._write(state.transport, *answer, tx)
+                self.write(state.transport, *answer, tx)
             if opcode == frames.CLOSE:
                 code, reason = replies.parse_close(body)
                 words = f"{code or 'no code'}{': ' + one_line(reason) if reason else ''}"
@@ -256,7 +259,7 @@ class ConnectionActor(Actor[LineState]):
                 at_least = BUSY_SECONDS if code == TRY_AGAIN_LATER else 0.0
         if reading.error is not None:
             farewell = f"the venue broke the WebSocket protocol: {reading.error}"
-            self._write(state.transport, *replies.farewell(reading.error), tx)
+            self.write(state.transport, *replies.farewell(reading.error), tx)
             if reading.offending is not None:
                 self._refuse(after.next_frame, reading.error.close_code, reading.offending, ts_recv_ns, tx)
                 after = replace(after, next_frame=after.next_frame + 1)
@@ -272,7 +275,7 @@ class ConnectionActor(Actor[LineState]):
             tx.become(replace(state, next_frame=state.next_frame + 1))
 
     def _put_frames(self, first: int, texts: Payloads, ts_recv_ns: int, tx: Transaction) -> None:
-        terms = self._terms
+        terms = self.terms
         tx.count(terms.feed, "frames", len(texts))
         self._keep(FRAMES, first, ts_recv_ns, texts, tx)
         tx.put(
@@ -285,7 +288,7 @@ class ConnectionActor(Actor[LineState]):
 
     def _refuse(self, frame: int, code: int, raw: bytes, ts_recv_ns: int, tx: Transaction) -> None:
         """Quarantine what ended the line: a message too big, or of bytes that are no text."""
-        terms = self._terms
+        terms = self.terms
         tx.count(terms.feed, "frames")
         self._keep(REFUSED, frame, ts_recv_ns, Payloads.of((_REASONS[code].encode(), raw)), tx)
         refused = FrameRefused(
@@ -307,50 +310,39 @@ class ConnectionActor(Actor[LineState]):
         """Append; where the disk refuses, the frames go on all the same, counted and told."""
         error = journal.append(kind, first_frame, ts_recv_ns, payloads)
         if error is not None:
-            add(self.slot.counts, self._terms.feed, "event.journal_unsynced", max(1, len(payloads)))
+            add(self.slot.counts, self.terms.feed, "event.journal_unsynced", max(1, len(payloads)))
             told = Transaction(self.slot)
-            text = f"frames of {self._terms.line} cannot be journalled: {error}; free the disk"
-            self._notice("journal", text, told)
+            text = f"frames of {self.terms.line} cannot be journalled: {error}; free the disk"
+            self.tell_notice("journal", text, told)
             for effect in told.effects:
                 effect()
 
     def _mark_closed(self, number: int, next_frame: int) -> None:
         """Follow the frames of a full segment, so that it is known when all of them are stored."""
-        terms = self._terms
+        terms = self.terms
         mark = JournalMark(terms.session, terms.feed, terms.line, number, next_frame, terms.symbols)
         self._normalizer.put(SegmentClosed(self.slot.name, mark))
 
     # Bytes out
 
-    def _send_requests(self, state: LineState, tx: Transaction) -> None:
-        """Send as many requests as the venue's pace allows in a second; the rest a second later.
-
-        Acknowledgements are waited for from the last one on.
-        """
-        if state.transport is None:
-            return
-        pace = self._dialect.requests_per_second
-        now = len(state.unsent) if pace is None else max(1, int(pace))
-        for request in state.unsent[:now]:
-            self._write(state.transport, frames.TEXT, request.text.encode(), tx)
-        tx.become(replace(state, unsent=state.unsent[now:]))
-        tx.start_timer("acknowledge", self._terms.acknowledge_seconds, CheckAcknowledged())
-        if state.unsent[now:]:
-            tx.start_timer("requests", 1.0 if pace is None else max(1.0, 1.0 / pace), SendRequests())
-
     def _send_ping(self, tx: Transaction) -> None:
         ping, transport = self._dialect.ping, self.slot.state.transport
         if ping is not None and transport is not None:
-            self._write(transport, frames.TEXT, ping.text.encode(), tx)
+            self.write(transport, frames.TEXT, ping.text.encode(), tx)
             tx.start_timer("ping", ping.every_seconds, SendPing())
 
-    def _write(self, transport: Any, opcode: int, payload: bytes, tx: Transaction) -> None:
+    def write(self, transport: Any, opcode: int, payload: bytes, tx: Transaction) -> None:
+        """Send a frame."""
         tx.do(partial(transport.write, replies.encode(opcode, payload, self._mask())))
 
     # Watchdogs
 
+    def watch(self, terms: LineTerms, tx: Transaction) -> None:
+        """Begin to look whether the line is stale."""
+        tx.start_timer("stale", self._next_check(terms.stale_seconds), CheckStaleness())
+
     def _check_staleness(self, tx: Transaction) -> None:
-        state, stale_seconds = self.slot.state, self._terms.stale_seconds
+        state, stale_seconds = self.slot.state, self.terms.stale_seconds
         if state.transport is None:
             return
         now = self.slot.clock.monotonic()
@@ -363,27 +355,21 @@ class ConnectionActor(Actor[LineState]):
         if quiet < stale_seconds:
             tx.start_timer("stale", self._next_check(stale_seconds - quiet), CheckStaleness())
             return
-        text = f"no market data on {self._terms.line} for {quiet:.0f} s; reconnecting"
-        self._notice("stale_line", text, tx)
+        text = f"no market data on {self.terms.line} for {quiet:.0f} s; reconnecting"
+        self.tell_notice("stale_line", text, tx)
         self._lose(f"no market data for {quiet:.0f} s", tx)
 
     def _next_check(self, left_seconds: float) -> float:
         """Look often enough to see that a gate was closed for long."""
-        return max(MIN_CHECK_SECONDS, min(left_seconds, self._terms.stale_seconds / 10))
+        return max(MIN_CHECK_SECONDS, min(left_seconds, self.terms.stale_seconds / 10))
 
-    def _check_acknowledged(self, tx: Transaction) -> None:
-        left = self.slot.state.unacknowledged
-        if left:
-            seconds = self._terms.acknowledge_seconds
-            text = f"{len(left)} subscription request(s) were not acknowledged within {seconds:g} s"
-            self._notice("subscription", f"{text}; check the feed's symbols", tx)
-
-    def _notice(self, kind: str, text: str, tx: Transaction) -> None:
-        self.notice(tx, kind, self._terms.feed, None, text)
+    def tell_notice(self, kind: str, text: str, tx: Transaction) -> None:
+        """Tell the monitor of something about the line."""
+        self.notice(tx, kind, self.terms.feed, None, text)
 
     def _tell_state(self, state: str, text: str, tx: Transaction, wait_seconds: float = 0.0) -> None:
         if self.slot.monitor is not None:
-            tx.tell(self.slot.monitor, LineChanged(self._terms.line, state, text, wait_seconds))
+            tx.tell(self.slot.monitor, LineChanged(self.terms.line, state, text, wait_seconds))
 
     def _close_port(self) -> None:
         if isinstance(self.port, ConnectionPort):

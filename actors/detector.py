@@ -1,7 +1,7 @@
 """Signal processing: scores the blocks of its symbols, one compiled pass a block."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, assert_never
 
@@ -11,31 +11,26 @@ from actors.address import Address
 from actors.base import Actor
 from actors.gate import Gate
 from actors.slot import Slot, Transaction
-from core.checkpointing import JournalMark
 from core.columns import joined
 from core.latency import Latencies
 from core.recent import TickHistory
 from core.records import NO_TIME, REASONS, REJECT, WARN, Gap, ScoredBlock, Scores, TickBlock
-from core.scoring import ScoringRules, SymbolState, initial_state, score
+from core.scoring import ScoringRules, SymbolState, initial_state, resized, score
 from core.standing import Standing
+from core.tracked import Tracked
 from messages.journaling import SegmentClosed, StatesMarked
 from messages.lane import Shed
-from messages.normalization import GapNoted, Ticks
+from messages.normalization import DetectorReady, GapNoted, Ticks
+from messages.retuning import ForgetSymbols, HandOver, SetRules, TakeOver
 from messages.signals import RecentTicks, ReportSymbols, Scored, SymbolsReported
 from messages.supervision import Drain, Drained
 
-DetectorMessage = GapNoted | RecentTicks | ReportSymbols | SegmentClosed | Drain
+DetectorMessage = (
+    GapNoted | RecentTicks | ReportSymbols | SegmentClosed | SetRules | HandOver | TakeOver | ForgetSymbols
+    | Drain
+)  # fmt: skip
 SymbolKey = tuple[str, str]
 """Feed and symbol."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """What a detector knows of one symbol: an immutable value, replaced with every block."""
-
-    state: SymbolState
-    recent: TickHistory
-    standing: Standing
 
 
 @dataclass(slots=True)
@@ -68,18 +63,17 @@ class DetectorActor(Actor[DetectorState]):
         session: int,
         rules: ScoringRules,
         sources: Callable[[], frozenset[str]],
-        writers: Sequence[Address[Any]],
+        writers: Mapping[str, Address[Any]],
         recent_ticks: int,
         recent_bytes: int,
         journal: Address[Any] | None = None,
         gates: tuple[Gate, ...] = (),
     ) -> None:
-        super().__init__(slot, graves=writers, gates=gates)
+        super().__init__(slot, writers=writers, gates=gates)
         self._journal = journal
         self._session = session
         self._rules = rules
         self._sources = sources
-        self._writers = tuple(writers)
         self._empty_recent = TickHistory(recent_ticks, recent_bytes)
 
     def senders(self) -> frozenset[str]:
@@ -88,7 +82,7 @@ class DetectorActor(Actor[DetectorState]):
 
     def onward(self) -> Sequence[Address[Any]]:
         """The writers."""
-        return self._writers
+        return tuple(self.writers.values())
 
     def receive(self, message: DetectorMessage, tx: Transaction) -> Any:
         """Handle what is not ticks."""
@@ -99,8 +93,17 @@ class DetectorActor(Actor[DetectorState]):
                 return self._recent(symbol, n, feed)
             case ReportSymbols(most):
                 self._report(most, tx)
-            case SegmentClosed(_, mark, through):
-                pass_mark(self.slot, mark, through, self._writers, self._journal, tx)
+            case SegmentClosed():
+                pass_mark(self.slot, message, self.writers, self._journal, tx)
+            case SetRules(rules):
+                tx.do(partial(setattr, self, "_rules", rules))
+                self.acknowledge(tx)
+            case HandOver():
+                hand_over(self.slot, message, tx)
+            case TakeOver():
+                take_over(self.slot, message, tx)
+            case ForgetSymbols(_, feed, symbols):
+                forget(self.slot, feed, symbols, tx)
             case Drain():
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))
@@ -114,8 +117,7 @@ class DetectorActor(Actor[DetectorState]):
         for message in messages:
             symbols.setdefault((message.block.feed, message.block.symbol), []).append(message.block)
         scored = [self._score(key, joined(blocks), tx) for key, blocks in symbols.items()]
-        for writer in self._writers:
-            tx.put_all(writer, scored)
+        self.put_rows(scored, tx)
 
     def receive_shed(self, shed: Shed, tx: Transaction) -> None:
         """Count ticks that were shed, and put a gap in their place."""
@@ -133,7 +135,8 @@ class DetectorActor(Actor[DetectorState]):
 
     def _score(self, key: SymbolKey, block: TickBlock, tx: Transaction) -> Scored:
         tracked = self.slot.state.symbols.get(key) or self._untracked(key)
-        state, scores = score(tracked.state, block, self._rules)
+        # A state may be of another window: the rules have changed, or it comes from an earlier run.
+        state, scores = score(resized(tracked.state, self._rules.window), block, self._rules)
         scored = ScoredBlock(block, scores)
         rejects = int(np.count_nonzero(scores.verdict == REJECT))
         after = Tracked(
@@ -171,7 +174,7 @@ class DetectorActor(Actor[DetectorState]):
                 )
 
     def _pass_gap(self, gap: Gap, tx: Transaction) -> None:
-        for writer in self._writers:
+        for writer in self.writers.values():
             tx.put(writer, GapNoted(self.slot.name, gap))
 
     def _recent(self, symbol: str, n: int, feed: str | None) -> tuple[ScoredBlock, ...]:
@@ -190,17 +193,50 @@ class DetectorActor(Actor[DetectorState]):
         tx.tell(self.slot.monitor, SymbolsReported(self.slot.name, standings))
 
 
+def hand_over(slot: Slot[DetectorState], message: HandOver, tx: Transaction, *, anew: bool = False) -> None:
+    """Let go of symbols, and send what is known of them to their new detectors; `anew`: nothing of it."""
+    symbols, warm = slot.state.symbols, slot.state.warm
+    parcels: dict[str, tuple[Address[Any], list[tuple[str, Tracked | None, SymbolState | None]]]] = {}
+    for symbol, address in message.to.items():
+        key = (message.feed, symbol)
+        known = (symbol, None, None) if anew else (symbol, symbols.get(key), warm.get(key))
+        parcels.setdefault(address.name, (address, []))[1].append(known)
+    forget(slot, message.feed, message.to, tx)
+    for address, parcel in parcels.values():
+        tx.tell(address, TakeOver(message.feed, tuple(parcel), message.normalizer))
+
+
+def forget(slot: Slot[DetectorState], feed: str, symbols: Collection[str], tx: Transaction) -> None:
+    """Know nothing of these symbols any more."""
+    for symbol in symbols:
+        tx.do(partial(slot.state.symbols.pop, (feed, symbol), None))
+        tx.do(partial(slot.state.warm.pop, (feed, symbol), None))
+
+
+def take_over(slot: Slot[DetectorState], message: TakeOver, tx: Transaction) -> None:
+    """Take in what another detector knew of symbols, and say that their data may come."""
+    symbols, warm = slot.state.symbols, slot.state.warm
+    for symbol, tracked, earlier in message.symbols:
+        # What is here already is as new, or newer where this is told a second time.
+        if tracked is not None:
+            tx.do(partial(symbols.setdefault, (message.feed, symbol), tracked))
+        if earlier is not None:
+            tx.do(partial(warm.setdefault, (message.feed, symbol), earlier))
+        tx.tell(message.normalizer, DetectorReady(symbol, slot.address))
+
+
 def pass_mark(
     slot: Slot[DetectorState],
-    mark: JournalMark,
-    through: frozenset[str],
-    writers: Sequence[Address[Any]],
+    closed: SegmentClosed,
+    writers: Mapping[str, Address[Any]],
     journal: Address[Any] | None,
     tx: Transaction,
 ) -> None:
-    """Tell the states that there are here, and send the mark on to the writers."""
-    for writer in writers:
-        tx.put(writer, SegmentClosed(slot.name, mark, through))
+    """Tell the states that there are here, and send the mark on to those writers that it is for."""
+    mark = closed.mark
+    for store, writer in writers.items():
+        if store in closed.stores:
+            tx.put(writer, replace(closed, sender=slot.name))
     if journal is not None:
         states = tuple(slot.state.states(mark.feed, mark.symbols))
         tx.tell(journal, StatesMarked(mark, slot.name, states))

@@ -18,6 +18,9 @@ WRITERS_GRACE_SECONDS: Final = 5.0
 OVER: Final = frozenset({Phase.FAILED, Phase.NEW, Phase.DRAINED, Phase.ENDED})
 """Phases in which there is nobody to drain."""
 
+LAST_ALERTS: Final = len(DRAIN_STAGES) - 2
+"""The stage in which writers drain again, for the monitor's last alerts."""
+
 log = logging.getLogger("tapeline.supervisor")
 
 
@@ -51,6 +54,8 @@ class Draining:
                 self._end(tx)
                 return
             for child in self._supervisor.children(*DRAIN_STAGES[state.stage]):
+                if child.phase is Phase.DRAINED and state.stage >= LAST_ALERTS:
+                    self._supervisor.become(child, child.standing.closed(Phase.RUNNING), tx)
                 if child.phase not in OVER:
                     state.waiting.add(child.spec.name)
                     self.tell_drain(child, tx)
@@ -93,7 +98,7 @@ class Draining:
             "connection", "replayer", "normalizer", "detector", "monitor", "webhook"
         )
         self._settle(*(child for child in others if child.phase not in OVER))
-        state.stage, state.waiting = len(DRAIN_STAGES) - 3, set()
+        state.stage, state.waiting = LAST_ALERTS - 1, set()
         for child in self._supervisor.children("writer"):
             if child.phase not in OVER:
                 tx.tell(child.spec.slot.address, SpoolRest())
@@ -153,4 +158,6 @@ class Draining:
                 stores[child.spec.arguments["terms"].store] = counts
             else:
                 shared.append(counts)
-        return Ledger(total(shared), stores)
+        # Those that are there come first, in their order, then those that were taken out.
+        there = {store: stores[store] for store in self._supervisor.assembly.writers if store in stores}
+        return Ledger(total(shared), {**there, **stores})

@@ -21,8 +21,9 @@ class Gate:
         return bool(self._reasons)
 
     def on_open(self, listener: Callable[[], None]) -> None:
-        """Call the listener whenever the gate opens, on the thread that opened it."""
-        self._listeners.append(listener)
+        """Call the listener, once, whenever the gate opens, on the thread that opened it."""
+        if listener not in self._listeners:
+            self._listeners.append(listener)
 
     def close(self, reason: Hashable) -> None:
         """Hold it closed for a reason."""

@@ -18,6 +18,7 @@ from messages.journaling import (
     SyncJournal,
     TrimJournal,
 )
+from messages.retuning import StoreLeft
 from messages.supervision import Drain, Drained
 from stores.checkpoint import lay_over
 from stores.journal import Journal
@@ -25,8 +26,8 @@ from stores.journal_replay import Unrecovered
 from stores.journal_sync import Syncer
 
 JournalMessage = (
-    SegmentOpened | MemoryMarked | StatesMarked | SegmentSettled | RowsLost | RecoveryRead | SyncJournal
-    | TrimJournal | Drain
+    SegmentOpened | MemoryMarked | StatesMarked | SegmentSettled | StoreLeft | RowsLost | RecoveryRead
+    | SyncJournal | TrimJournal | Drain
 )  # fmt: skip
 TRIM_SECONDS = 10.0
 
@@ -75,12 +76,14 @@ class JournalActor(Actor[JournalState]):
         match message:
             case SegmentOpened(path):
                 self._tell([failure] if (failure := self.slot.state.syncer.add(path)) else [], tx)
-            case MemoryMarked(mark, detectors, streams):
-                tx.do(partial(marks.remembered, mark, detectors, streams))
+            case MemoryMarked(mark, detectors, stores, streams):
+                tx.do(partial(marks.remembered, mark, detectors, stores, streams))
             case StatesMarked(mark, detector, states):
                 tx.do(partial(marks.scored, mark, detector, states))
             case SegmentSettled(mark, store):
                 tx.do(partial(marks.settled, mark, store))
+            case StoreLeft(store):
+                tx.do(partial(marks.left, store))
             case RowsLost(lines):
                 tx.do(partial(marks.rows_lost, lines))
             case RecoveryRead(covered, last):

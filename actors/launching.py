@@ -29,11 +29,14 @@ DRAIN_STAGES: Final = (
     ("journal",),
     ("normalizer",),
     ("detector",),
+    ("writer",),
     ("monitor",),
     ("writer",),
     ("webhook",),
 )
-"""The order in which they drain: data flows out behind the last that took it in."""
+"""The order in which they drain: data flows out behind the last that took it in. Writers drain twice: the
+monitor hears of what they did with the data, and its last alerts are rows as well.
+"""
 
 
 @dataclass(frozen=True, slots=True)

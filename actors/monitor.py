@@ -30,13 +30,13 @@ from messages.observation import (
     TellLastWords,
 )
 from messages.persistence import AlertsNoted
-from messages.retuning import PauseCuts
+from messages.retuning import PauseCuts, SetAlertTerms
 from messages.signals import ReportSymbols, SymbolsReported
 from messages.supervision import Drain, Drained
 
 MonitorMessage = (
     Noticed | LineChanged | BreakerChanged | ChildChanged | CutTaken | PublishTick | TellLastWords | GetStatus
-    | SymbolsReported | RecoveryProgressed | Posted | PauseCuts | Drain
+    | SymbolsReported | RecoveryProgressed | Posted | PauseCuts | SetAlertTerms | Drain
 )  # fmt: skip
 RECENT_ALERTS = 50
 UNPOSTED_ALERTS = 1_000
@@ -56,11 +56,11 @@ class Reach:
     detectors: Callable[[], Sequence[Address[Any]]]
     depths: Callable[[], Mapping[str, int]]
     """Messages that wait, by actor."""
-    writers: Mapping[str, Address[Any]]
-    """By store."""
     webhook: Address[Any] | None
     retired: Callable[[], Mapping[str, FrozenCounts]] = dict
     """What those upstream of the writers counted that were taken out."""
+    gone: Callable[[], Mapping[str, FrozenCounts]] = dict
+    """What the writers of stores counted that were taken out, by store."""
 
 
 @dataclass(slots=True)
@@ -96,12 +96,13 @@ class MonitorActor(Actor[MonitorState]):
         slot: Slot[MonitorState],
         *,
         reach: Reach,
+        writers: Mapping[str, Address[Any]],
         every_seconds: float,
         publish_seconds: float | None,
         symbols_shown: int,
         level: int = logging.WARNING,
     ) -> None:
-        super().__init__(slot)
+        super().__init__(slot, writers=writers)
         self._reach = reach
         self._every_ns = int(every_seconds * 1e9)
         self._publish_seconds = publish_seconds
@@ -132,6 +133,12 @@ class MonitorActor(Actor[MonitorState]):
                 self._publish(tx)
             case PauseCuts(paused):
                 tx.do(partial(self._pause_cuts, paused))
+                if paused:
+                    self.acknowledge(tx)
+            case SetAlertTerms(every_seconds):
+                tx.do(partial(setattr, self, "_every_ns", int(every_seconds * 1e9)))
+                tx.start_timer("last words", every_seconds, TellLastWords())
+                self.acknowledge(tx)
             case TellLastWords():
                 tx.start_timer("last words", self._every_ns / 1e9, TellLastWords())
                 self._tell_last_words(self._every_ns, tx)
@@ -186,7 +193,7 @@ class MonitorActor(Actor[MonitorState]):
         state = self.slot.state
         tx.do(partial(state.alerts.extend, alerts))
         tx.do(partial(self._log, alerts))
-        for writer in self._reach.writers.values():
+        for writer in self.writers.values():
             tx.put(writer, AlertsNoted(self.slot.name, alerts))
         if self._reach.webhook is not None:
             self._post((*state.unposted, *alerts)[-UNPOSTED_ALERTS:], tx)
@@ -257,10 +264,11 @@ class MonitorActor(Actor[MonitorState]):
             tx.do(self._complete_cut)
 
     def _complete_cut(self) -> None:
-        writers = {address.name: store for store, address in self._reach.writers.items()}
+        writers = {address.name: store for store, address in self.writers.items()}
         nothing: FrozenCounts = {}
-        gone = {name: (counts, nothing) for name, counts in self._reach.retired().items()}
-        self.slot.state.ledger = cut_ledger({**gone, **self.slot.state.reports}, writers).as_json()
+        retired = {name: (counts, nothing) for name, counts in self._reach.retired().items()}
+        ledger = cut_ledger({**retired, **self.slot.state.reports}, writers, self._reach.gone())
+        self.slot.state.ledger = ledger.as_json()
 
     def _take_standing(self, key: tuple[str, str], standing: Standing, tx: Transaction) -> None:
         state, now = self.slot.state, self.slot.clock.monotonic()
@@ -278,7 +286,7 @@ class MonitorActor(Actor[MonitorState]):
             "ledger": state.ledger,
             "recovery": None if state.recovery is None else asdict(state.recovery),
             "lines": [asdict(line) for line in state.lines.values()],
-            "stores": [asdict(breaker) for breaker in state.breakers.values()],
+            "stores": [asdict(state.breakers[store]) for store in self.writers if store in state.breakers],
             "actors": [
                 {**asdict(child), "waiting": depth} for child, depth in self._with_depths(state.children)
             ],
@@ -290,5 +298,6 @@ class MonitorActor(Actor[MonitorState]):
         }
 
     def _with_depths(self, children: Mapping[str, ChildChanged]) -> list[tuple[ChildChanged, int]]:
+        """Give the children that there are, with the messages that wait for each."""
         depths = self._reach.depths()
-        return [(child, depths.get(name, 0)) for name, child in children.items()]
+        return [(child, depths[name]) for name, child in children.items() if name in depths]

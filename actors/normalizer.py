@@ -31,12 +31,15 @@ from messages.ingestion import (
 from messages.journaling import MemoryMarked, SegmentClosed
 from messages.lane import Shed
 from messages.normalization import DetectorReady, GapNoted, Refused, Ticks, WantDetector
+from messages.retuning import ForgetSymbols, HandOver, KnowSymbols, Reroute
 from messages.supervision import Drain, Drained
 from venues.dialect import Dialect
 
 SEEN_EVERY_NS = 10**8
 """A connection need not be woken for every block: what it watches for takes seconds."""
-NormalizerMessage = FrameRefused | LineReset | DetectorReady | SegmentClosed | Drain
+NormalizerMessage = (
+    FrameRefused | LineReset | DetectorReady | Reroute | KnowSymbols | SegmentClosed | Drain
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -49,6 +52,10 @@ class NormalizerState:
     memory: FeedMemory = field(default_factory=FeedMemory)
     waiting: dict[str, list[Any]] = field(default_factory=dict)
     """Messages for symbols whose detector was asked for; replay only."""
+    moving: set[str] = field(default_factory=set)
+    """Symbols that are on their way to another detector."""
+    terms: Terms | None = None
+    """Those in effect: what waits in the mailbox is of the symbols of its time. None before the start."""
 
     def held(self) -> Counts:
         """Count the records of those, by feed."""
@@ -69,19 +76,24 @@ class NormalizerActor(Actor[NormalizerState]):
         terms: Terms,
         lines: Mapping[str, Address[Any]],
         sources: frozenset[str],
-        writers: Sequence[Address[Any]],
+        writers: Mapping[str, Address[Any]],
         journal: Address[Any] | None = None,
         gates: tuple[Gate, ...] = (),
     ) -> None:
-        super().__init__(slot, graves=writers, gates=gates)
+        super().__init__(slot, writers=writers, gates=gates)
         self._journal = journal
         self._seen: dict[str, int] = {}
-        dialect = slot.state.dialect
-        self._scanner = Scanner(dialect.shapes, terms.known or (), dialect.takes) if dialect.shapes else None
-        self._terms = terms
+        if slot.state.terms is None:
+            slot.state.terms = terms
+        self._scanned: Terms | None = None
+        self._scanner: Scanner | None = None
         self._lines = lines
         self._sources = sources
-        self._writers = tuple(writers)
+
+    @property
+    def _terms(self) -> Terms:
+        assert self.slot.state.terms is not None
+        return self.slot.state.terms
 
     def senders(self) -> frozenset[str]:
         """The connections."""
@@ -90,11 +102,11 @@ class NormalizerActor(Actor[NormalizerState]):
     def onward(self) -> Sequence[Address[Any]]:
         """Detectors (a shard once, however many symbols it has) and writers."""
         detectors = {address.name: address for address in self.slot.state.detectors.values()}
-        return (*detectors.values(), *self._writers)
+        return (*detectors.values(), *self.writers.values())
 
     def holds_data(self) -> bool:
-        """While the detector of a new symbol is being started."""
-        return bool(self.slot.state.waiting)
+        """While the detector of a new symbol is being started, or a symbol is on its way to another one."""
+        return bool(self.slot.state.waiting or self.slot.state.moving)
 
     def held(self) -> Counts:
         """Ticks for detectors that are being started."""
@@ -109,6 +121,10 @@ class NormalizerActor(Actor[NormalizerState]):
                 self._tell_reset(message, tx)
             case DetectorReady(symbol, address):
                 self._release(symbol, address, tx)
+            case Reroute(to):
+                self._reroute(to, tx)
+            case KnowSymbols():
+                self._know(message, tx)
             case SegmentClosed(_, mark):
                 self._pass_mark(mark, tx)
             case Drain():
@@ -122,6 +138,7 @@ class NormalizerActor(Actor[NormalizerState]):
         lines: dict[tuple[int, str], list[Frames]] = {}
         for message in messages:
             lines.setdefault((message.session, message.line), []).append(message)
+        self._look_at_terms()
         lessons: dict[Stream, Lesson] = {}
         for (session, line), parts in lines.items():
             sink = FrameSink(self._terms, self.slot.state.memory, session, line, lessons)
@@ -139,6 +156,13 @@ class NormalizerActor(Actor[NormalizerState]):
                 tx.count_all(as_recovered(found.counts))
         if lessons:
             tx.do(partial(self.slot.state.memory.learn, lessons))
+
+    def _look_at_terms(self) -> None:
+        """Have a scanner of the symbols that are known now."""
+        dialect, terms = self.slot.state.dialect, self._terms
+        if dialect.shapes and self._scanned is not terms:
+            self._scanner = Scanner(dialect.shapes, terms.known or (), dialect.takes)
+        self._scanned = terms
 
     def receive_shed(self, shed: Shed, tx: Transaction) -> None:
         """Count frames that were shed before decoding, and put a gap in their place."""
@@ -161,12 +185,12 @@ class NormalizerActor(Actor[NormalizerState]):
         state = self.slot.state
         symbols = state.detectors.keys() if mark.symbols is None else mark.symbols
         detectors = {address.name: address for symbol in symbols if (address := state.detectors.get(symbol))}
-        through = frozenset(detectors) | {self.slot.name}
-        for address in (*detectors.values(), *self._writers):
-            tx.put(address, SegmentClosed(self.slot.name, mark, through))
+        through, stores = frozenset(detectors) | {self.slot.name}, frozenset(self.writers)
+        for address in (*detectors.values(), *self.writers.values()):
+            tx.put(address, SegmentClosed(self.slot.name, mark, through, stores))
         if self._journal is not None:
             streams = tuple(state.memory.export(frozenset(symbols)))
-            tx.tell(self._journal, MemoryMarked(mark, frozenset(detectors), streams))
+            tx.tell(self._journal, MemoryMarked(mark, frozenset(detectors), stores, streams))
 
     def _tell(self, found: Normalized, tx: Transaction) -> None:
         for gap in found.gaps:
@@ -216,8 +240,7 @@ class NormalizerActor(Actor[NormalizerState]):
             self.notice(tx, "gap", feed, gap.symbol, text, 1, gap.ts_recv_ns)
 
     def _put_refused(self, rows: tuple[Malformed, ...], tx: Transaction) -> None:
-        for writer in self._writers:
-            tx.put(writer, Refused(self.slot.name, self._terms.feed, rows))
+        self.put_rows((Refused(self.slot.name, self._terms.feed, rows),), tx)
         first = rows[0]
         text = (
             f"{len(rows)} record(s) refused, the first at frame {first.frame} of {first.line}: {first.reason}"
@@ -241,6 +264,41 @@ class NormalizerActor(Actor[NormalizerState]):
         for message in state.waiting.get(symbol, ()):
             tx.put(address, message)
         tx.do(partial(state.waiting.pop, symbol, None))
+        if symbol in state.moving:
+            tx.do(partial(state.moving.discard, symbol))
+            if len(state.moving) == 1:
+                self.acknowledge(tx)
+
+    def _know(self, message: KnowSymbols, tx: Transaction) -> None:
+        """Follow other symbols from here on; detectors forget those that are gone behind the last of them."""
+        state, known = self.slot.state, message.terms.known or frozenset()
+        leaving: dict[str, tuple[Address[Any], list[str]]] = {}
+        for symbol, address in state.detectors.items():
+            if symbol not in known:
+                leaving.setdefault(address.name, (address, []))[1].append(symbol)
+                tx.do(partial(state.detectors.pop, symbol, None))
+        for address, symbols in leaving.values():
+            tx.put(address, ForgetSymbols(self.slot.name, self._terms.feed, tuple(symbols)))
+            tx.do(partial(state.memory.forget, frozenset(symbols)))
+        tx.do(partial(state.detectors.update, message.detectors))
+        tx.do(partial(setattr, state, "terms", message.terms))
+        tx.do(partial(setattr, self, "_lines", message.lines))
+        tx.do(partial(setattr, self, "_sources", message.sources))
+        self.acknowledge(tx)
+
+    def _reroute(self, to: Mapping[str, Address[Any]], tx: Transaction) -> None:
+        """Have symbols taken to their new detectors, behind all that the old ones were sent."""
+        state = self.slot.state
+        parcels: dict[str, tuple[Address[Any], dict[str, Address[Any]]]] = {}
+        for symbol, address in to.items():
+            before = state.detectors.get(symbol)
+            if before is not None and before.name != address.name:
+                parcels.setdefault(before.name, (before, {}))[1][symbol] = address
+        if not parcels:
+            self.acknowledge(tx)
+        for before, symbols in parcels.values():
+            tx.do(partial(state.moving.update, symbols))
+            tx.put(before, HandOver(self.slot.name, self._terms.feed, symbols, self.slot.address))
 
     def _refuse(self, message: FrameRefused, tx: Transaction) -> None:
         tx.count(message.feed, "decoded")
@@ -270,7 +328,7 @@ class NormalizerActor(Actor[NormalizerState]):
         if gap.symbol is not None and (self._terms.known is None or gap.symbol in self._terms.known):
             self._put(gap.symbol, noted, tx)
             return
-        for writer in self._writers:
+        for writer in self.writers.values():
             tx.put(writer, noted)
 
 

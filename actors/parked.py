@@ -1,16 +1,17 @@
 """Stands in for a detector that failed beyond its intensity: its ticks become dead letters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actors.address import Address
 from actors.base import Actor
-from actors.detector import DetectorState, pass_mark
+from actors.detector import DetectorState, forget, hand_over, pass_mark, take_over
 from actors.slot import Slot, Transaction
 from messages.journaling import SegmentClosed
 from messages.lane import Shed
 from messages.normalization import GapNoted, Ticks
 from messages.persistence import LettersNoted
+from messages.retuning import ForgetSymbols, HandOver, SetRules, TakeOver
 from messages.signals import RecentTicks
 from messages.supervision import Drain, Drained
 
@@ -23,13 +24,12 @@ class ParkedActor(Actor[DetectorState]):
         slot: Slot[DetectorState],
         *,
         sources: Callable[[], frozenset[str]],
-        writers: Sequence[Address[Any]],
+        writers: Mapping[str, Address[Any]],
         error: str,
         journal: Address[Any] | None = None,
     ) -> None:
-        super().__init__(slot, graves=writers)
+        super().__init__(slot, writers=writers)
         self._sources = sources
-        self._writers = tuple(writers)
         self._journal = journal
         self._error = f"the detector is parked: {error}"
 
@@ -39,16 +39,27 @@ class ParkedActor(Actor[DetectorState]):
 
     def onward(self) -> Sequence[Address[Any]]:
         """The writers."""
-        return self._writers
+        return tuple(self.writers.values())
 
     def receive(self, message: Any, tx: Transaction) -> Any:
-        """Pass gaps on and drain; anything else has no answer."""
+        """Pass gaps on, hand symbols over and drain; anything else has no answer.
+
+        What it hands over begins anew: what the detector failed of may be in its state.
+        """
         match message:
             case GapNoted(_, gap):
-                for writer in self._writers:
+                for writer in self.writers.values():
                     tx.put(writer, GapNoted(self.slot.name, gap))
-            case SegmentClosed(_, mark, through):
-                pass_mark(self.slot, mark, through, self._writers, self._journal, tx)
+            case SegmentClosed():
+                pass_mark(self.slot, message, self.writers, self._journal, tx)
+            case SetRules():
+                self.acknowledge(tx)
+            case HandOver():
+                hand_over(self.slot, message, tx, anew=True)
+            case TakeOver():
+                take_over(self.slot, message, tx)
+            case ForgetSymbols(_, feed, symbols):
+                forget(self.slot, feed, symbols, tx)
             case Drain():
                 if self.slot.supervisor is not None:
                     tx.tell(self.slot.supervisor, Drained(self.slot.name))
@@ -62,7 +73,7 @@ class ParkedActor(Actor[DetectorState]):
         """Make dead letters of all."""
         for message in messages:
             letters = message.letters(self.slot.name, self._error)
-            for writer in self._writers:
+            for writer in self.writers.values():
                 tx.put(writer, LettersNoted(self.slot.name, message.feed, letters))
             tx.count(message.feed, "dead_letter.parked", len(letters))
 

@@ -1,11 +1,12 @@
 """Changes the running system step by step: what is told to whom, and whose answer each step waits for."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+from actors import retune_detectors, retune_stores, retune_symbols
 from actors.assembly import Assembly
-from actors.launching import ChildSpec
+from actors.launching import STAGES, ChildSpec
 from actors.slot import Transaction
 from core.settings import Settings
 from messages.retuning import PauseCuts, Retune, Retuned
@@ -41,7 +42,12 @@ class Retuning:
             tx.do(lambda: self._supervisor.tell_host(Retuned(self.assembly.settings, refused)))
             return
         self._waiting.append(message.settings)
-        if not self._under_way:
+        if state.stage >= len(STAGES):
+            self.begin_waiting(tx)
+
+    def begin_waiting(self, tx: Transaction) -> None:
+        """Begin a change that waits, if there is one; every child runs, and what was recovered is in."""
+        if self._waiting and not self._under_way:
             self._next_change(tx)
 
     def happened(self, what: Awaited, tx: Transaction) -> None:
@@ -64,6 +70,11 @@ class Retuning:
     def assembly(self) -> Assembly:
         """Who there is; its settings are the new ones already."""
         return self._supervisor.assembly
+
+    @property
+    def children(self) -> Collection[str]:
+        """The names of all that were ever started."""
+        return self._supervisor.slot.state.children.keys()
 
     def tell(self, name: str, message: Any, tx: Transaction) -> Awaited:
         """Send a child a command, which it answers with `Acknowledged`."""
@@ -95,7 +106,9 @@ class Retuning:
 
     def _planned(self, before: Settings, after: Settings) -> list[Step]:
         """Give the steps of a change, whoever is spoken to before who speaks."""
-        return []
+        # Symbols after detectors: where they are is told by how many detectors there are.
+        parts = (retune_stores, retune_detectors, retune_symbols)
+        return [step for part in parts for step in part.steps(self, before, after)]
 
     def _go_on(self, tx: Transaction) -> None:
         while not self._awaited and self._steps:
@@ -103,8 +116,7 @@ class Retuning:
 
     def _pause(self, tx: Transaction) -> Iterable[Awaited]:
         # A cut counts who takes part when it begins.
-        tx.tell(self.assembly.monitor, PauseCuts(True))
-        return ()
+        return (self.tell("monitor", PauseCuts(True), tx),)
 
     def _finish(self, tx: Transaction) -> Iterable[Awaited]:
         tx.tell(self.assembly.monitor, PauseCuts(False))

@@ -129,6 +129,7 @@ class SupervisorActor(Actor[SupervisorState]):
             state.stage += 1
             if state.stage >= len(STAGES):
                 tx.do(lambda: self.tell_host(SupervisorStarted()))
+                self._retuning.begin_waiting(tx)
                 return
             children = self.children(*STAGES[state.stage])
             if STAGES[state.stage] == RECOVERY and children:
@@ -292,8 +293,8 @@ class SupervisorActor(Actor[SupervisorState]):
         name = child.spec.name
         self.become(child, child.standing.closed(Phase.ENDED), tx)
         self.assembly.retire(name)
-        if child.ref is not None and child.ref.is_alive():
-            child.ref.stop(block=False)
+        # Its end comes through its port; a message could be taken by another one in its slot, later.
+        child.spec.slot.fence()
         self._retuning.happened(("retired", name), tx)
 
     # Small things

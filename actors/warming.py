@@ -32,7 +32,7 @@ def streams_of(assembly: Assembly) -> Iterator[StreamCheckpoint]:
 def warm(assembly: Assembly, checkpoint: Checkpoint) -> int:
     """Give the actors what the checkpoint knows; count the symbols that start warm.
 
-    A symbol that is configured no more is left out, and so is a state of another window.
+    A symbol that is configured no more is left out; a state of another window is resized by its detector.
     """
     detectors = {
         (normalizer.arguments["terms"].feed, symbol): address.name
@@ -42,8 +42,8 @@ def warm(assembly: Assembly, checkpoint: Checkpoint) -> int:
     count = 0
     for told in checkpoint.symbols:
         name = detectors.get((told.feed, told.symbol))
-        state = SymbolState.from_bytes(told.state)
-        if name is not None and state.window == assembly.settings.detector.window:
+        if name is not None:
+            state = SymbolState.from_bytes(told.state)
             assembly.specs[name].slot.state.warm[told.feed, told.symbol] = state
             count += 1
     for spec in assembly.of_kind("normalizer"):

@@ -45,6 +45,7 @@ class Watching:
         supervisor, state = self._supervisor, self._supervisor.slot.state
         interval = self.interval_seconds
         tx.start_timer("look", interval, LookAfterChildren())
+        self._give_up(tx)
         state.watch, hung = state.watch.look(self._sights(), supervisor.slot.clock.monotonic(), interval)
         for name in hung:
             self._replace(state.children[name], tx)
@@ -75,12 +76,15 @@ class Watching:
         seconds = max(supervisor.settings.deadline_seconds(child.spec.kind), pulse.allowance)
         text = f"hung: it was at {what} for more than {seconds:g} s"
         supervisor.notice(tx, "hang", None, slot.name, f"{slot.name} {text}; fenced and replaced")
+        supervisor.on_ended(child, text, tx)
+
+    def _give_up(self, tx: Transaction) -> None:
+        """End the process where too many threads that were fenced by earlier looks are still at it."""
+        state = self._supervisor.slot.state
         hanging = state.hanging
-        if len(hanging) >= MOST_HANGING:
-            names = ", ".join(hanging)
-            supervisor.escalate(child, f"{len(hanging)} threads hang at once: {names}", tx)
-        else:
-            supervisor.on_ended(child, text, tx)
+        if len(hanging) >= MOST_HANGING and not state.status:
+            text = f"{len(hanging)} threads hang at once: {', '.join(hanging)}"
+            self._supervisor.escalate(state.children[hanging[-1]], text, tx)
 
     def _check_alive(self, child: Child, tx: Transaction) -> None:
         """A child that ended without a word is seen twice, since its word may be on its way."""

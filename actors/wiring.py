@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -10,23 +11,25 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from actors.address import Address
-from actors.assembly import MB, Assembly
+from actors.assembly import MB, Assembly, line_terms
 from actors.connection import ConnectionActor
 from actors.dialer import StartDialer
 from actors.journal import JournalActor, JournalState
+from actors.launching import ChildSpec
 from actors.monitor import MonitorActor, MonitorState, Reach
 from actors.normalizer import NormalizerActor, NormalizerState
 from actors.recoverer import RecovererActor
 from actors.recovery_source import RecoverySource
 from actors.replay_source import ReplaySource, Target
 from actors.replayer import ReplayerActor
+from actors.slot import Slot
 from actors.webhook import WebhookActor
 from actors.writer import WriterActor
-from actors.writer_state import Progress, WriterState, WriterTerms
+from actors.writer_state import Progress, WriterState, writer_terms
 from core.breaker import Breaker
 from core.checkpointing import Checkpointing
 from core.children import RestartType
-from core.line import LineState, LineTerms
+from core.line import LineState
 from core.normalize import Terms
 from core.restart import Beyond
 from core.settings import Feed
@@ -67,32 +70,49 @@ def add_writers(
     check_sessions: Mapping[int, Mapping[str, int]] = MappingProxyType({}),
     open_store: OpenStore = open_writer,
 ) -> None:
-    """Add a writer for each store, with its spool."""
-    for store in assembly.settings.stores:
-        slot = assembly.slot(f"writer/{store.name}", None, assembly.rows_mailbox())
-        breaker = assembly.settings.breaker
-        slot.state = WriterState(Progress(Breaker(breaker.failure_threshold, breaker.cooldown_seconds)))
-        assembly.writers[store.name] = slot.address
-        assembly.add(
-            "writer", slot, WriterActor, Beyond.ESCALATE,
-            terms=_writer_terms(assembly, store, check_sessions),
-            open_store=partial(open_store, store_terms(assembly.settings, store)),
-            spool=Spool(data_dir / "spool" / store.name, assembly.settings.spool.max_mb * MB),
-            sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
-            random=Random(random.getrandbits(64)),
-            journal=assembly.journal if assembly.settings.journal.enabled else None,
-        )  # fmt: skip
+    """Add a writer for each store, with its spool; those of later stores are made in the same way."""
+    assembly.make_writer = partial(_add_writer, assembly, data_dir, random, check_sessions, open_store)
+    assembly.writers = {
+        store.name: assembly.make_writer(store).slot.address for store in assembly.settings.stores
+    }
 
 
-def _writer_terms(
-    assembly: Assembly, store: StoreSettings, check_sessions: Mapping[int, Mapping[str, int]]
-) -> WriterTerms:
-    writer = assembly.settings.writer
-    return WriterTerms(
-        store.name, assembly.session, store.batch_rows or writer.batch_rows,
-        (store.flush_ms or writer.flush_ms) / 1e3,
-        writer.max_batch_rows, check_sessions,
+def _add_writer(
+    assembly: Assembly,
+    data_dir: Path,
+    random: Random,
+    check_sessions: Mapping[int, Mapping[str, int]],
+    open_store: OpenStore,
+    store: StoreSettings,
+) -> ChildSpec:
+    """Add a writer; UsageError where its spool cannot be made."""
+    settings = assembly.settings
+    spool = Spool(data_dir / "spool" / store.name, settings.spool.max_mb * MB)
+    return assembly.add(
+        "writer", _writer_slot(assembly, f"writer/{store.name}"), WriterActor, Beyond.ESCALATE,
+        terms=writer_terms(settings, store, assembly.session, check_sessions),
+        open_store=partial(open_store, store_terms(settings, store)), spool=spool,
+        sources=lambda: frozenset(spec.name for spec in assembly.of_kind("detector", "normalizer")),
+        random=Random(random.getrandbits(64)),
+        journal=assembly.journal if settings.journal.enabled else None,
     )  # fmt: skip
+
+
+def _writer_slot(assembly: Assembly, name: str) -> Slot[WriterState]:
+    """Give a slot; of a store that was here before its own, so that counts and batch numbers go on."""
+    breaker = assembly.settings.breaker
+    state = WriterState(Progress(Breaker(breaker.failure_threshold, breaker.cooldown_seconds)))
+    before = assembly.retired.pop(name, None)
+    slot: Slot[WriterState] = assembly.slot(name, state, assembly.rows_mailbox())
+    if before is not None:
+        slot = before.slot
+        state.progress = replace(state.progress, next_batch=slot.state.progress.next_batch)
+        state.stored = slot.state.stored
+        slot.state = state
+        # The end of the one before may not have reached it yet, and is not for its successor.
+        slot.mailbox.empty_out()
+        slot.timers.clear()
+    return slot
 
 
 def add_monitor(
@@ -116,15 +136,19 @@ def add_monitor(
         ),
         detectors=lambda: [spec.slot.address for spec in assembly.of_kind("detector")],
         depths=lambda: {spec.name: len(spec.slot.mailbox) for spec in list(assembly.specs.values())},
-        writers=assembly.writers,
         webhook=webhook,
         retired=lambda: {
-            name: spec.slot.counts for name, spec in assembly.retired.items() if spec.kind != "writer"
+            spec.name: spec.slot.counts for spec in list(assembly.retired.values()) if spec.kind != "writer"
+        },
+        gone=lambda: {
+            spec.arguments["terms"].store: spec.slot.counts
+            for spec in list(assembly.retired.values())
+            if spec.kind == "writer"
         },
     )
     assembly.add(
         "monitor", assembly.slot("monitor", MonitorState(), assembly.monitor.mailbox), MonitorActor,
-        Beyond.ESCALATE, reach=reach, every_seconds=alerts.every_seconds,
+        Beyond.ESCALATE, reach=reach, writers=assembly.writers, every_seconds=alerts.every_seconds,
         publish_seconds=publish_seconds, symbols_shown=symbols_shown, level=level,
     )  # fmt: skip
 
@@ -135,7 +159,7 @@ def add_journal(assembly: Assembly, data_dir: Path) -> Journal | None:
     if not settings.enabled:
         return None
     journal = Journal(data_dir)
-    state = JournalState(Checkpointing(frozenset(assembly.writers)))
+    state = JournalState(Checkpointing())
     assembly.add(
         "journal", assembly.slot("journal", state, assembly.journal.mailbox), JournalActor,
         Beyond.ESCALATE, journal=journal, session=assembly.session,
@@ -189,16 +213,34 @@ def add_feed(
             frozenset(lines[line].name for line in plan.lines_of(name)),
         )  # fmt: skip
     _add_detectors(assembly, plan, normalizers)
+    assembly.start_dialer[feed.name] = lambda feed: make_dialer(feed, url)
+    add_line = partial(_add_line, assembly, url, random, journal)
+    assembly.make_line[feed.name] = add_line
     for line in plan.lines:
-        assembly.add(
-            "connection", lines[line.line], ConnectionActor, Beyond.ESCALATE,
-            terms=_line_terms(assembly, feed, line), dialect=feed_dialect(feed, url),
-            normalizer=normalizers[line.normalizer].address, start_dialer=make_dialer(feed, url),
-            random=Random(random.getrandbits(64)), mask=partial(os.urandom, 4),
-            journal=_line_journal(assembly, feed, line.line, journal),
-            graves=tuple(assembly.writers.values()),
-            gates=(assembly.gates(feed.name).frames,),
-        )  # fmt: skip
+        add_line(feed, line, lines[line.line])
+
+
+def _add_line(
+    assembly: Assembly,
+    url: str,
+    random: Random,
+    journal: Journal | None,
+    feed: Feed,
+    line: LinePlan,
+    slot: Slot[LineState] | None = None,
+) -> ChildSpec:
+    """Add a connection; its normalizer is there."""
+    return assembly.add(
+        "connection", slot or assembly.slot(f"connection/{line.line}", LineState()), ConnectionActor,
+        Beyond.ESCALATE,
+        terms=line_terms(assembly.session, feed, line), dialect=feed_dialect(feed, url),
+        normalizer=assembly.specs[line.normalizer].slot.address,
+        start_dialer=assembly.start_dialer[feed.name](feed),
+        random=Random(random.getrandbits(64)), mask=partial(os.urandom, 4),
+        journal=_line_journal(assembly, feed, line.line, journal),
+        writers=assembly.writers,
+        gates=(assembly.gates(feed.name).frames,),
+    )  # fmt: skip
 
 
 def _line_journal(assembly: Assembly, feed: Feed, line: str, journal: Journal | None) -> LineJournal | None:
@@ -211,13 +253,6 @@ def _line_journal(assembly: Assembly, feed: Feed, line: str, journal: Journal | 
         segment_bytes=min(SEGMENT_BYTES, assembly.settings.journal.retention_mb * MB // SEGMENTS_KEPT),
         opened=lambda path: syncer.tell(SegmentOpened(path)),
     )
-
-
-def _line_terms(assembly: Assembly, feed: Feed, line: LinePlan) -> LineTerms:
-    return LineTerms(
-        feed.name, line.line, assembly.session, line.symbols, feed.stale_seconds, feed.acknowledge_seconds,
-        feed.connect_timeout_seconds, feed.max_message_mb * MB,
-    )  # fmt: skip
 
 
 def _add_detectors(assembly: Assembly, plan: FeedPlan, normalizers: Mapping[str, Any]) -> None:
@@ -245,7 +280,7 @@ def _add_normalizer(
     assembly.add(
         "normalizer", slot, NormalizerActor, Beyond.ESCALATE,
         terms=Terms(feed.name, feed.venue, known, dialect.one_channel, live, assembly.session),
-        lines=lines, sources=sources, writers=tuple(assembly.writers.values()),
+        lines=lines, sources=sources, writers=assembly.writers,
         journal=assembly.journal if assembly.settings.journal.enabled and live else None,
         gates=(gates.ticks, gates.rows),
     )  # fmt: skip

@@ -11,13 +11,13 @@ from actors.base import Actor
 from actors.port import Port
 from actors.slot import Slot, Transaction
 from actors.writer_port import WriterPort
-from actors.writer_state import OpenBatch, WriterState, WriterTerms
+from actors.writer_state import OpenBatch, WriterState, WriterTerms, brought_along
 from core.backoff import Backoff
 from core.breaker import BreakerState
 from core.checkpointing import JournalMark
 from core.errors import PermanentStoreError, RetryableStoreError
 from core.ledger import Counts, total
-from core.persisting import Situation, Step, next_step
+from core.persisting import Step, next_step
 from core.records import Gap
 from messages.chaos import StallStore
 from messages.journaling import RowsLost, SegmentClosed, SegmentSettled
@@ -25,6 +25,7 @@ from messages.lane import Shed
 from messages.normalization import GapNoted, Refused
 from messages.observation import BreakerChanged
 from messages.persistence import AlertsNoted, Flush, LettersNoted, Maintain, Retry, WriteNext
+from messages.retuning import SetWriterTerms
 from messages.signals import Scored
 from messages.supervision import Drain, Drained, SpoolRest
 from stores.filing import RECORD_TABLES, counted, file_batch, letter_of
@@ -36,8 +37,8 @@ from stores.store import BatchId, Store
 from stores.writing import SPAN, Refusal, write_part
 
 WriterMessage = (
-    SegmentClosed | GapNoted | AlertsNoted | LettersNoted | Flush | WriteNext | Retry | Maintain | StallStore
-    | Drain | SpoolRest
+    SegmentClosed | GapNoted | AlertsNoted | LettersNoted | Flush | WriteNext | Retry | Maintain
+    | SetWriterTerms | StallStore | Drain | SpoolRest
 )  # fmt: skip
 MAINTAIN_SECONDS = 30.0
 UPKEEP_SECONDS = 600.0
@@ -60,7 +61,7 @@ class WriterActor(Actor[WriterState]):
         random: Random,
         journal: Address[Any] | None = None,
     ) -> None:
-        super().__init__(slot, graves=(slot.address,))
+        super().__init__(slot, writers={terms.store: slot.address})
         self._terms = terms
         self._store = open_store()
         self._opened = False
@@ -80,9 +81,7 @@ class WriterActor(Actor[WriterState]):
     def started(self, tx: Transaction) -> None:
         """Count what the spool brought along; go on with what a predecessor left."""
         if not self.slot.state.carried_in:
-            for feed, rows in self._spool.rows_by_feed().items():
-                tx.count(feed, "carried_in", rows)
-                tx.count(feed, "spooled", rows)
+            tx.count_all(brought_along(self._spool.rows_by_feed(), self.slot.counts))
             tx.do(partial(setattr, self.slot.state, "carried_in", True))
         if self.incarnation > 1:
             # The predecessor may have died between a commit and taking note of it.
@@ -123,6 +122,8 @@ class WriterActor(Actor[WriterState]):
                 self._schedule(tx)
             case Maintain():
                 self._maintain(tx)
+            case SetWriterTerms():
+                self._set_terms(message, tx)
             case StallStore(seconds):
                 if isinstance(self._store, StallingStore):
                     tx.do(partial(self._store.stall, seconds, self.pulse.fenced.wait))
@@ -209,7 +210,7 @@ class WriterActor(Actor[WriterState]):
 
     def _step(self, tx: Transaction) -> None:
         progress = self.slot.state.progress
-        match next_step(self._situation()):
+        match next_step(self.slot.state.situation(len(self._spool) > 0, self.slot.clock.monotonic())):
             case Step.SEAL:
                 self._seal(tx)
             case Step.WRITE_SEALED:
@@ -225,15 +226,6 @@ class WriterActor(Actor[WriterState]):
                     tx.tell(self.slot.supervisor, Drained(self.slot.name, MappingProxyType(self.held())))
             case Step.IDLE:
                 pass
-
-    def _situation(self) -> Situation:
-        state = self.slot.state
-        progress = state.progress
-        return Situation(
-            state.batch.rows, progress.due, bool(progress.sealed), len(self._spool) > 0,
-            progress.breaker.allows(self.slot.clock.monotonic()), progress.retrying, progress.draining,
-            progress.spool_only,
-        )  # fmt: skip
 
     def _write(self, part: Part, unsure: bool, tx: Transaction, *, spooled: bool) -> None:
         """Write a part; whoever does not know whether it was committed before asks first."""
@@ -252,17 +244,12 @@ class WriterActor(Actor[WriterState]):
         if spooled:
             self._pop_spool(part, tx)
         else:
-            self._note_latency(part, tx)
+            now_ns = self.slot.clock.time_ns()
+            tx.do(partial(self.slot.state.note_latency, part, self._terms.session, now_ns))
             tx.do(partial(self.slot.state.advance, sealed=progress.sealed[1:], unsure=False))
             if len(progress.sealed) == 1:
                 self._settle(progress.settling, tx)
         self._schedule(tx, anew=True, behind_data=spooled)
-
-    def _note_latency(self, part: Part, tx: Transaction) -> None:
-        if part.table == "ticks" and part.rows["session"][0].as_py() == self._terms.session:
-            oldest = part.rows["ts_recv_ns"].to_numpy().min()
-            taken = self.slot.clock.time_ns() - int(oldest)
-            tx.do(partial(self.slot.state.stored.add, taken, len(part)))
 
     def _bury_refused(self, table: str, refused: tuple[Refusal, ...], tx: Transaction) -> None:
         """Make dead letters of the rows that the store refuses for good."""
@@ -371,13 +358,30 @@ class WriterActor(Actor[WriterState]):
 
     # The rest
 
+    def _set_terms(self, new: SetWriterTerms, tx: Transaction) -> None:
+        """Judge what is collected, and an open breaker, by the new terms."""
+        state = self.slot.state
+        tx.do(partial(setattr, self, "_terms", self._terms.changed(new)))
+        tx.do(partial(state.advance, breaker=new.breaker(state.progress.breaker)))
+        if state.batch.rows >= new.batch_rows:
+            tx.do(partial(state.advance, due=True))
+        due = self.slot.timers.get("flush")
+        if due is not None and due[0] - self.slot.clock.monotonic() > new.flush_seconds:
+            tx.start_timer("flush", new.flush_seconds, Flush())
+        self._schedule(tx)
+        self.acknowledge(tx)
+
     def _maintain(self, tx: Transaction) -> None:
         tx.start_timer("maintain", MAINTAIN_SECONDS, Maintain())
         if not self._opened or self.slot.state.progress.breaker.state is not BreakerState.CLOSED:
             return
         self.pulse.allow(UPKEEP_SECONDS)
+        began = self.slot.clock.monotonic()
         try:
-            self._store.maintain()
+            if self._store.maintain() is not None:
+                # There may be more; most of the time is left to what is written meanwhile.
+                taken = self.slot.clock.monotonic() - began
+                tx.start_timer("maintain", max(1.0, 4.0 * taken), Maintain())
         except (RetryableStoreError, PermanentStoreError) as error:
             self.notice(tx, "store", None, None, f"{self._terms.store}: upkeep failed: {error}")
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 from core.breaker import Breaker
 from core.checkpointing import JournalMark
 from core.latency import Latencies
-from core.ledger import Counts, add, total
+from core.ledger import Counts, FrozenCounts, add, total
+from core.persisting import Situation
 from core.records import Alert, DeadLetter, Gap, Malformed, ScoredBlock
+from core.settings import Settings, Store
+from messages.retuning import SetWriterTerms
 from stores.filing import counted
 from stores.known import KnownOrigins
 from stores.parts import Part
@@ -27,6 +30,37 @@ class WriterTerms:
 
     Of each, by line, the first frame that may come again; of a line that is not named, all may.
     """
+
+    def changed(self, new: SetWriterTerms) -> "WriterTerms":
+        """Take on what may change."""
+        return replace(
+            self, batch_rows=new.batch_rows, flush_seconds=new.flush_seconds,
+            max_batch_rows=new.max_batch_rows,
+        )  # fmt: skip
+
+
+def writer_terms(
+    settings: Settings, store: Store, session: int, check_sessions: Mapping[int, Mapping[str, int]]
+) -> WriterTerms:
+    """Give the terms of a store: its own numbers, else those of all."""
+    writer = settings.writer
+    return WriterTerms(
+        store.name, session, store.batch_rows or writer.batch_rows,
+        (store.flush_ms or writer.flush_ms) / 1e3, writer.max_batch_rows, check_sessions,
+    )  # fmt: skip
+
+
+def brought_along(spooled: Mapping[str, int], counts: FrozenCounts) -> Counts:
+    """Count what a spool holds as its writer starts: rows of an earlier run are carried in.
+
+    A store that has come back left rows there that are counted already; damage may have made them fewer.
+    """
+    found: Counts = {}
+    for feed in {*spooled, *(feed for feed, name in counts if name == "spooled")}:
+        more = spooled.get(feed, 0) - counts.get((feed, "spooled"), 0)
+        add(found, feed, "spooled", more)
+        add(found, feed, "carried_in" if more > 0 else "shed.spool_unreadable", abs(more))
+    return found
 
 
 @dataclass(slots=True)
@@ -98,6 +132,19 @@ class WriterState:
     def held(self) -> Counts:
         """Count the records that are collected or being written, by feed."""
         return total([self.batch.held(), *(counted(part, "in_flight") for part in self.progress.sealed)])
+
+    def situation(self, spooled: bool, now: float) -> Situation:
+        """Say what the next step depends on; `spooled`: the spool holds something."""
+        progress = self.progress
+        return Situation(
+            self.batch.rows, progress.due, bool(progress.sealed), spooled, progress.breaker.allows(now),
+            progress.retrying, progress.draining, progress.spool_only,
+        )  # fmt: skip
+
+    def note_latency(self, part: Part, session: int, now_ns: int) -> None:
+        """Note how long the ticks of a part took; those that were recovered do not count."""
+        if part.table == "ticks" and part.rows["session"][0].as_py() == session:
+            self.stored.add(now_ns - int(part.rows["ts_recv_ns"].to_numpy().min()), len(part))
 
     def advance(self, **changes: object) -> None:
         """Replace fields of the progress."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from cli.times import duration_ns
+from core.chaos import Chaos, parse
+from core.errors import UsageError
 from core.suggest import did_you_mean, quote
 from venues.parsing import SECOND_NS, Unreadable, number
 
@@ -31,6 +33,13 @@ class Command:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration", metavar="TIME", type=_told(_seconds), help="stop after so long: 30s, 5m, 1h, 500ms"
+    )
+    parser.add_argument(
+        "--chaos",
+        metavar="FAULTS",
+        type=_told(_chaos),
+        help="inject faults, for trials: crash=detector@5s,hang=writer@10s,drop=line@7s,garble=line@8s,"
+        "stall=store@12s,rate=0.1/s,seed=7 (docs/chaos.md)",
     )
     _add_json(parser, "end with the ledger as one JSON object on the last line")
 
@@ -100,6 +109,10 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
     _add_json(parser, "one JSON object")
 
 
+def _add_reload(parser: argparse.ArgumentParser) -> None:
+    """It has no options of its own."""
+
+
 def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--json", action="store_true", help=text)
 
@@ -118,6 +131,13 @@ def _told(convert: Callable[[str], _T]) -> Callable[[str], _T]:
 
 def _seconds(text: str) -> float:
     return duration_ns(text) / SECOND_NS
+
+
+def _chaos(text: str) -> Chaos:
+    try:
+        return parse(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def _speed(text: str) -> float | None:
@@ -199,5 +219,13 @@ COMMANDS: Final = {
         "status --json",
         "Ask the pipeline that is running for its state: feeds, actors, stores and the ledger.",
         _add_status,
+    ),
+    "reload": Command(
+        "have the pipeline that is running read its configuration anew",
+        "reload",
+        "Check the configuration file, then have the pipeline that runs on its data directory read its own\n"
+        "one again, as SIGHUP does, and say what has changed and what takes effect at the next start.\n"
+        "Exit status 1 if it refused: then nothing has changed.",
+        _add_reload,
     ),
 }

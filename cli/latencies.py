@@ -8,8 +8,9 @@ from core.latency import together
 
 def latencies(assembly: Assembly) -> dict[str, Any]:
     """Give percentiles in µs: from receiving or from the venue's time to the signal, and to each store."""
-    detectors = [spec.slot.state for spec in assembly.of_kind("detector")]
-    writers = {spec.arguments["terms"].store: spec.slot.state for spec in assembly.of_kind("writer")}
+    there_were = [*assembly.specs.values(), *assembly.retired.values()]
+    detectors = [spec.slot.state for spec in there_were if spec.kind == "detector"]
+    writers = {spec.arguments["terms"].store: spec.slot.state for spec in there_were if spec.kind == "writer"}
     return {
         "signal": together(state.signal for state in detectors).as_json(),
         "signal_from_event": together(state.signal_from_event for state in detectors).as_json(),

@@ -121,6 +121,7 @@ def pipeline_rows(status: Mapping[str, Any]) -> list[Text]:
     actors = rows(status, "actors")
     return [
         *(_supervision(actors)),
+        *(_reload(part(status, "reload"))),
         *(_store(row) for row in rows(status, "stores")),
         *(_line(row) for row in lines),
     ] or [Text("nothing known yet", "dim")]
@@ -138,6 +139,22 @@ def _supervision(actors: Sequence[Mapping[str, Any]]) -> list[Text]:
     troubled = [_trouble(row) for row in actors if row.get("state") in ("restarting", "parked", "failed")]
     fullest = sorted(actors, key=lambda row: -whole(row.get("waiting")))[:FULLEST]
     return [text, *troubled, *(_waiting(row) for row in fullest if whole(row.get("waiting")))]
+
+
+def _reload(row: Mapping[str, Any]) -> list[Text]:
+    """Say what has become of the last reload of the configuration, if there was one."""
+    if not whole(row.get("number")):
+        return []
+    text = _labelled("reload", time_of_day(row.get("at_ns")))
+    if row.get("error"):
+        return [text.append(" refused", "yellow").append(f": {plain(row['error'])}", "dim")]
+    changed, later = (row.get(name) for name in ("changed", "next_start"))
+    text.append(f" {_length(changed)} changed", "green")
+    return [text.append(f", {_length(later)} at the next start", "yellow" if later else "dim")]
+
+
+def _length(listed: object) -> str:
+    return count(len(listed) if isinstance(listed, list | tuple) else 0)
 
 
 def _trouble(row: Mapping[str, Any]) -> Text:

@@ -67,13 +67,10 @@ class LiveTable:
         self,
         console: Console | None = None,
         *,
-        warn_z: float = 2.5,
-        critical_z: float = 4.0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """`clock` gives seconds; what it gives on entering is the beginning of the running time."""
         self._console = console or QuietConsole(sys.stdout)
-        self._thresholds = {"warn_z": warn_z, "critical_z": critical_z}
         self._clock = clock
         self._began = clock()
         self._drawing = True
@@ -85,11 +82,12 @@ class LiveTable:
         self._draw(self._live.start)
         return self
 
-    def update(self, status: Mapping[str, Any]) -> None:
-        """Draw this status."""
+    def update(self, status: Mapping[str, Any], *, warn_z: float = 2.5, critical_z: float = 4.0) -> None:
+        """Draw this status, with the thresholds of now."""
         size = self._console.size
         seconds = self._clock() - self._began
-        view = render(status, seconds, width=size.width, height=size.height, **self._thresholds)
+        z = {"warn_z": warn_z, "critical_z": critical_z}
+        view = render(status, seconds, width=size.width, height=size.height, **z)
         self._draw(lambda: self._live.update(view, refresh=True))
 
     def __exit__(

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -87,3 +87,13 @@ def conclude(
     account = {**ledger.as_json(), **more}
     print(json.dumps(account) if as_json else summarize(account), flush=True)
     return ended.status or (0 if ledger.balanced else 1)
+
+
+def leave(status: int, hanging: Sequence[str]) -> int:
+    """Give the exit status; where threads hang, end at once: the interpreter itself might wait for them."""
+    if not hanging:
+        return status
+    log.error("%s: still hanging; the process ends without waiting", ", ".join(hanging))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)

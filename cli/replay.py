@@ -11,16 +11,18 @@ from typing import Final
 from actors.assembly import Assembly
 from actors.clock import SystemClock
 from actors.wiring import add_monitor, add_replay, add_writers
-from cli.hosting import Host, handling_signals
+from cli.hosting import Host
 from cli.preparing import (
     check_stores,
     conclude,
     data_directory,
+    leave,
     load_settings,
     log_to_stderr,
     prepare_kernels,
 )
 from cli.replay_progress import ReplayProgress
+from cli.signals import taking_signals
 from cli.summary import summarize
 from core.errors import UsageError
 from core.settings import Feed, Settings
@@ -41,15 +43,17 @@ def run(arguments: argparse.Namespace) -> int:
     feeds = feeds_of(capture, settings)
     # Signals are handled until the ledger is printed: a second Ctrl-C must not cost it.
     with ExitStack() as to_the_end:
+        signals = to_the_end.enter_context(taking_signals())
         with data_directory(settings):
             check_stores(settings)
             prepare_kernels(settings.data_dir)
             with ReplayProgress(capture.frames) as progress:
                 assembly = _assemble(settings, capture, feeds, arguments.speed, progress)
-                host = Host(assembly)
-                to_the_end.enter_context(handling_signals(host.stop_at_signal))
+                host = Host(assembly, inbox=signals.inbox)
+                signals.hosted = True
                 ended = host.run(SHOW_SECONDS, progress.show)
-        return conclude(ended, arguments.json, summarize)
+        status = conclude(ended, arguments.json, summarize)
+    return leave(status, ended.hanging)
 
 
 def feeds_of(capture: Capture, settings: Settings) -> dict[str, Feed]:

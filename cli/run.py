@@ -11,13 +11,15 @@ from time import monotonic, sleep
 from typing import Any, Final
 
 from actors.assembly import Assembly
+from actors.base import Injected
+from actors.chaos import add_chaos
 from actors.clock import SystemClock
 from actors.dialer import Dial, StartDialer, start_dialer
 from actors.dialing import dial
 from actors.transport import Transport
 from actors.wiring import add_feed, add_journal, add_monitor, add_writers, feed_dialect
 from cli.demo import DemoProcess
-from cli.hosting import Host, handling_signals
+from cli.hosting import Host
 from cli.latencies import latencies
 from cli.live_table import LiveTable
 from cli.log_lines import Mark, line, mark
@@ -26,16 +28,23 @@ from cli.preparing import (
     check_stores,
     conclude,
     data_directory,
+    leave,
     load_settings,
     log_to_stderr,
     prepare_kernels,
 )
+from cli.reloading import Reloading
+from cli.signals import taking_signals
 from cli.summary import summarize
+from core.chaos import Chaos
 from core.errors import UsageError
 from core.settings import Feed, Settings
 from messages.observation import GetStatus
 from messages.supervision import SupervisorEnded
 from stores.data_dir import LOCK_SECONDS
+from stores.registry import StoreTerms, open_writer
+from stores.stalling import StallingStore
+from stores.store import Store
 from web.status_server import StatusServer
 
 TABLE_SECONDS: Final = 1.0
@@ -53,38 +62,61 @@ def run(arguments: argparse.Namespace) -> int:
     log_to_stderr(logging.WARNING if on_terminal else logging.INFO)
     # Signals are handled until the ledger is printed: a second Ctrl-C must not cost it.
     with ExitStack() as to_the_end:
+        signals = to_the_end.enter_context(taking_signals())
         with ExitStack() as stack:
             directory = stack.enter_context(data_directory(settings))
             check_stores(settings)
             prepare_kernels(settings.data_dir)
             past = Past(settings, directory.next_session())
-            assembly = _assemble(settings, past, on_terminal, stack)
+            assembly = _assemble(settings, past, on_terminal, stack, arguments.chaos)
             past.attach(assembly)
-            server = _listen(settings, assembly)
+            reloading = Reloading(
+                partial(load_settings, arguments), arguments.config, lambda: assembly.settings,
+                assembly.supervisor,
+            )  # fmt: skip
+            server = _listen(settings, assembly, reloading)
             stack.callback(server.close)
             server.start()
             directory.tell_monitor({"host": settings.monitor.host, "port": server.port})
             log.info("status on %s, port %d", settings.monitor.host, server.port)
-            host = Host(assembly, arguments.duration)
-            to_the_end.enter_context(handling_signals(host.stop_at_signal))
-            ended = _host(host, assembly, on_terminal)
+            host = Host(assembly, arguments.duration, reloading, signals.inbox)
+            signals.hosted = True
+            ended = _host(host, assembly, reloading, on_terminal)
             past.conclude(assembly, ended)
-        return conclude(ended, arguments.json, summarize, latency=latencies(assembly))
+        status = conclude(ended, arguments.json, summarize, latency=latencies(assembly))
+    return leave(status, ended.hanging)
 
 
-def _assemble(settings: Settings, past: Past, on_terminal: bool, stack: ExitStack) -> Assembly:
+def _assemble(
+    settings: Settings, past: Past, on_terminal: bool, stack: ExitStack, chaos: Chaos | None
+) -> Assembly:
     venues = {feed.name: feed.venue for feed in settings.feeds}
     blocking = frozenset(feed.name for feed in settings.feeds if feed.overload == "block")
     assembly = Assembly(settings, past.session, SystemClock(), blocking, venues)
     random = Random()
-    add_writers(assembly, settings.data_dir, random, check_sessions=past.unrecovered.since())
+    add_writers(
+        assembly, settings.data_dir, random, check_sessions=past.unrecovered.since(),
+        open_store=open_writer if chaos is None else _open_stalling,
+    )  # fmt: skip
     # The live table shows the alerts; log lines would run through it.
     level = logging.DEBUG if on_terminal else logging.WARNING
     add_monitor(assembly, publish_seconds=TABLE_SECONDS, symbols_shown=50, level=level)
     journal = add_journal(assembly, settings.data_dir)
     for feed in settings.feeds:
         add_feed(assembly, feed, _url(feed, settings, stack), _make_dialer, random, journal)
+    if chaos is not None:
+        add_chaos(assembly, chaos)
+        # Pykka's traceback of a crash that was asked for would only hide others.
+        logging.getLogger("pykka").addFilter(_was_no_trial)
     return assembly
+
+
+def _was_no_trial(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], Injected))
+
+
+def _open_stalling(terms: StoreTerms) -> Store:
+    return StallingStore(open_writer(terms))
 
 
 def _url(feed: Feed, settings: Settings, stack: ExitStack) -> str:
@@ -112,47 +144,53 @@ def _dial_of(feed: Feed, url: str) -> Dial:
     return connect
 
 
-def _listen(settings: Settings, assembly: Assembly) -> StatusServer:
+def _listen(settings: Settings, assembly: Assembly, reloading: Reloading) -> StatusServer:
     """Listen for `status`; a port that is just being given up is waited for."""
     give_up = monotonic() + LOCK_SECONDS
+    get_status = partial(_status, assembly, reloading)
     while True:
         try:
-            return StatusServer(settings.monitor.host, settings.monitor.port, partial(_status, assembly))
+            return StatusServer(settings.monitor.host, settings.monitor.port, get_status)
         except UsageError:
             if monotonic() >= give_up:
                 raise
             sleep(RETRY_SECONDS)
 
 
-def _host(host: Host, assembly: Assembly, on_terminal: bool) -> SupervisorEnded:
+def _host(host: Host, assembly: Assembly, reloading: Reloading, on_terminal: bool) -> SupervisorEnded:
     """Run the supervisor, showing how things stand: a live table, or a log line now and then."""
     if not on_terminal:
-        return host.run(LINE_SECONDS, LogLines(assembly).show)
+        return host.run(LINE_SECONDS, LogLines(assembly, reloading).show)
+    with LiveTable() as table:
+        return host.run(TABLE_SECONDS, lambda: _draw(table, assembly, reloading))
+
+
+def _draw(table: LiveTable, assembly: Assembly, reloading: Reloading) -> None:
     detector = assembly.settings.detector
-    with LiveTable(warn_z=detector.warn_z, critical_z=detector.critical_z) as table:
-        return host.run(TABLE_SECONDS, lambda: table.update(_status(assembly)))
+    table.update(_status(assembly, reloading), warn_z=detector.warn_z, critical_z=detector.critical_z)
 
 
 class LogLines:
     """Logs one line a time, with the rate since the one before."""
 
-    def __init__(self, assembly: Assembly) -> None:
+    def __init__(self, assembly: Assembly, reloading: Reloading) -> None:
         self._assembly = assembly
+        self._reloading = reloading
         self._began = monotonic()
         self._last: Mark | None = None
 
     def show(self) -> None:
         """Log how things stand."""
-        status, seconds = _status(self._assembly), monotonic() - self._began
+        status, seconds = _status(self._assembly, self._reloading), monotonic() - self._began
         log.info("%s", line(status, seconds, self._last))
         self._last = mark(status, seconds)
 
 
-def _status(assembly: Assembly) -> Mapping[str, Any]:
+def _status(assembly: Assembly, reloading: Reloading) -> Mapping[str, Any]:
     """Ask the monitor; nothing where it does not answer in time, or fails to."""
     try:
         status: Mapping[str, Any] = assembly.monitor.ask(GetStatus(), ASK_SECONDS)
-        return status
     except Exception as error:  # whatever ails the monitor must not end the main thread, and with it the run
         log.warning("the monitor does not answer: %r", error)
         return {}
+    return {**status, "reload": reloading.status}

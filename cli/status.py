@@ -22,7 +22,7 @@ ELSEWHERE_WIDTH: Final = 100
 """In a file or a pipe."""
 
 
-class _NoStatusError(Exception):
+class NoStatusError(Exception):
     """There is no status; the text is the line that the user sees."""
 
 
@@ -30,9 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the status; 1 if there is none to be had."""
     settings = load(arguments.config, arguments.set, os.environ)
     try:
-        host, port = _address(settings)
-        status = _fetch(host, port)
-    except _NoStatusError as error:
+        status = fetch(*_address(settings))
+    except NoStatusError as error:
         print(f"tapeline: {error}", file=sys.stderr)
         return 1
     if arguments.json:
@@ -46,7 +45,12 @@ def _address(settings: Settings) -> tuple[str, int]:
     """Give where the supervisor listens: where it was told to, else where it said that it does."""
     if settings.monitor.port:
         return settings.monitor.host, settings.monitor.port
-    path = settings.data_dir / "monitor.json"
+    return told_address(settings.data_dir)
+
+
+def told_address(data_dir: Path) -> tuple[str, int]:
+    """Give where the supervisor of a data directory said that it listens."""
+    path = data_dir / "monitor.json"
     told = _told(path)
     host, port = told.get("host"), told.get("port")
     if (
@@ -55,7 +59,7 @@ def _address(settings: Settings) -> tuple[str, int]:
         or not 0 < port <= 65_535
         or not _is_loopback(host)
     ):
-        raise _NoStatusError(f"{plain(str(path))} names no port of this machine; restart the supervisor")
+        raise NoStatusError(f"{plain(str(path))} names no port of this machine; restart the supervisor")
     return str(host), port
 
 
@@ -65,9 +69,9 @@ def _told(path: Path) -> Mapping[str, Any]:
             told = json.loads(file.read(MOST_MONITOR_BYTES))
     except FileNotFoundError:
         where = plain(str(path.parent))
-        raise _NoStatusError(f"no supervisor has left its port in {where}; is it running?") from None
+        raise NoStatusError(f"no supervisor has left its port in {where}; is it running?") from None
     except OSError as error:
-        raise _NoStatusError(f"{plain(str(path))}: cannot be read: {error.strerror}") from None
+        raise NoStatusError(f"{plain(str(path))}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         told = None
     return told if isinstance(told, dict) else {}
@@ -80,7 +84,7 @@ def _is_loopback(host: object) -> bool:
         return False
 
 
-def _fetch(host: str, port: int) -> dict[str, Any]:
+def fetch(host: str, port: int) -> dict[str, Any]:
     """Ask for the status. Not with urllib, which would ask a proxy of the environment."""
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
@@ -89,15 +93,15 @@ def _fetch(host: str, port: int) -> dict[str, Any]:
         answer = connection.getresponse()
         code, body = answer.status, answer.read(MOST_BYTES)
     except ConnectionRefusedError:
-        raise _NoStatusError(f"no supervisor answers on {where}; is it running?") from None
+        raise NoStatusError(f"no supervisor answers on {where}; is it running?") from None
     except TimeoutError:
-        raise _NoStatusError(f"what listens on {where} did not answer within {TIMEOUT_SECONDS:g} s") from None
+        raise NoStatusError(f"what listens on {where} did not answer within {TIMEOUT_SECONDS:g} s") from None
     except OSError as error:
-        raise _NoStatusError(
+        raise NoStatusError(
             f"no supervisor answers on {where}: {error.strerror or type(error).__name__}"
         ) from None
     except http.client.HTTPException:
-        raise _NoStatusError(f"what answers on {where} is not a supervisor") from None
+        raise NoStatusError(f"what answers on {where} is not a supervisor") from None
     finally:
         connection.close()
     return _status(code, body, where)
@@ -112,8 +116,8 @@ def _status(code: int, body: bytes, where: str) -> dict[str, Any]:
     if isinstance(document, dict) and code == http.client.OK and "ledger" in document:
         return document
     if isinstance(document, dict) and code == http.client.SERVICE_UNAVAILABLE:
-        raise _NoStatusError(f"the supervisor on {where} has no status: {plain(document.get('error'))}")
-    raise _NoStatusError(f"what answers on {where} is not a supervisor")
+        raise NoStatusError(f"the supervisor on {where} has no status: {plain(document.get('error'))}")
+    raise NoStatusError(f"what answers on {where} is not a supervisor")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -2,42 +2,17 @@
 
 import re
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import Final
 
+from core.durations import SECOND_NS, UNITS_NS, duration_ns, sum_ns
 from core.suggest import quote
-from venues.parsing import SECOND_NS, Unreadable, time_ns
+from venues.parsing import Unreadable, time_ns
 
-UNITS_NS: Final = {
-    "ns": 1,
-    "us": 1_000,
-    "ms": 1_000_000,
-    "s": SECOND_NS,
-    "m": 60 * SECOND_NS,
-    "h": 3_600 * SECOND_NS,
-    "d": 86_400 * SECOND_NS,
-    "w": 7 * 86_400 * SECOND_NS,
-}
+__all__ = ["UNITS_NS", "duration_ns", "point_ns", "utc_text"]
+
 _END_NS: Final = 2**63
-_NUMBER: Final = r"\d{1,18}(?:\.\d{1,18})?"
-_PART: Final = re.compile(rf"({_NUMBER})({'|'.join(UNITS_NS)})", re.ASCII)
-_PARTS: Final = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
-_SECONDS: Final = re.compile(_NUMBER, re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1)
-
-
-def duration_ns(text: str) -> int:
-    """Give a duration such as 30s, 1.5h, 1h30m, 500ms or plain seconds in ns; ValueError if it is none.
-
-    What is below a nanosecond is cut off; the rest must be above 0 and fit into int64.
-    """
-    ns = int(Fraction(text) * SECOND_NS) if _SECONDS.fullmatch(text) else _sum_ns(text)
-    if ns is None:
-        raise ValueError(f"{quote(text)} is not a duration; write it like 30s, 5m, 1h or 500ms")
-    if not 0 < ns < _END_NS:
-        raise ValueError(f"{quote(text)} must be more than 0 and less than 292 years")
-    return ns
 
 
 def point_ns(text: str, now_ns: int) -> int:
@@ -76,12 +51,5 @@ def _relative_ns(text: str, now_ns: int) -> int | None:
     offset = text.removeprefix("now")
     if offset == "" and text:
         return now_ns
-    ns = _sum_ns(offset[1:]) if offset[:1] in ("+", "-") else None
+    ns = sum_ns(offset[1:]) if offset[:1] in ("+", "-") else None
     return None if ns is None else now_ns + (-ns if offset[0] == "-" else ns)
-
-
-def _sum_ns(text: str) -> int | None:
-    """Add up numbers that each have a unit; None if the text is anything else."""
-    if not _PARTS.fullmatch(text):
-        return None
-    return int(sum(Fraction(number) * UNITS_NS[unit] for number, unit in _PART.findall(text)))

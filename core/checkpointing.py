@@ -2,8 +2,8 @@
 
 A mark stands behind the frames of a segment and goes the way of the data. It is complete once its
 normalizer has told what it remembered there, each detector the state of its symbols there, and each store
-that it has every row from before. Then those frames need never be read again: a recovery can begin behind
-them, with that memory and those states.
+that there was as the mark passed the normalizer, that it has every row from before. Then those frames need
+never be read again: a recovery can begin behind them, with that memory and those states.
 """
 
 from collections.abc import Iterable, Sequence
@@ -59,17 +59,17 @@ class _Gathering:
 
     detectors: frozenset[str] | None = None
     """Who tells states; None until the normalizer has said so."""
+    stores: frozenset[str] = frozenset()
+    """Those that have to settle it, as the normalizer says, less those that have left since."""
     streams: Sequence[Remembered] = ()
     states: dict[str, Sequence[tuple[str, SymbolState]]] = field(default_factory=dict)
-    stores: set[str] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
 
 
 class Checkpointing:
     """Gathers what is told of marks. Every method may be called twice with the same; the second is idle."""
 
-    def __init__(self, stores: frozenset[str]) -> None:
-        """`stores` are the names of all."""
-        self._stores = stores
+    def __init__(self) -> None:
         self._gathering: dict[JournalMark, _Gathering] = {}
         self._reached: dict[LineKey, int] = {}
         self._recovered: dict[LineKey, Place] = {}
@@ -90,10 +90,18 @@ class Checkpointing:
             self._recovered, self._expected = covered, set(marks)
             self._go_on()
 
-    def remembered(self, mark: JournalMark, detectors: frozenset[str], streams: Sequence[Remembered]) -> None:
-        """A normalizer's memory at the mark, and the names of the detectors that its symbols have."""
+    def remembered(
+        self,
+        mark: JournalMark,
+        detectors: frozenset[str],
+        stores: frozenset[str],
+        streams: Sequence[Remembered],
+    ) -> None:
+        """A normalizer's memory at the mark; the names of the detectors that its symbols have, and of the
+        stores that its records go to.
+        """
         if (gathering := self._of(mark)) is not None:
-            gathering.detectors, gathering.streams = detectors, streams
+            gathering.detectors, gathering.stores, gathering.streams = detectors, stores, streams
             self._go_on(mark)
 
     def scored(self, mark: JournalMark, detector: str, states: Sequence[tuple[str, SymbolState]]) -> None:
@@ -105,7 +113,16 @@ class Checkpointing:
     def settled(self, mark: JournalMark, store: str) -> None:
         """A store, or its spool, has all rows from before the mark."""
         if (gathering := self._of(mark)) is not None:
-            gathering.stores.add(store)
+            gathering.settled.add(store)
+            self._go_on(mark)
+
+    def left(self, store: str) -> None:
+        """A store was taken out, and has every row that it was given, or its spool has: nothing waits for it.
+
+        Said once no normalizer speaks to it any more. Marks from after it has come back wait for it again.
+        """
+        for mark, gathering in list(self._gathering.items()):
+            gathering.stores -= {store}
             self._go_on(mark)
 
     def rows_lost(self, lines: Iterable[str] | None) -> None:
@@ -153,7 +170,7 @@ class Checkpointing:
             gathering is not None
             and gathering.detectors is not None
             and len(gathering.states) == len(gathering.detectors)
-            and len(gathering.stores) == len(self._stores)
+            and gathering.stores <= gathering.settled
         )
 
     def _take(self, mark: JournalMark) -> None:

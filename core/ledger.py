@@ -6,6 +6,10 @@
 Counted where things happen, as `Counts`: how many, by (feed, name). A name may carry a reason behind a
 dot (`rejected.critical_z`), which adds to the name before it. What happens upstream of the writers is
 shared by all stores; what a writer does is its store's own.
+
+Stores come and go while a run goes on. Whoever sends records to the writers counts them, once as `sent`
+and once for each store that got them; those that a store did not get, since it was not there, are shed as
+far as it is concerned, with the reason `store_absent`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,11 +27,18 @@ PLACES: Final = ("stored", "rejected", "duplicate", "shed", "dead_letter", "spoo
 FRAME_PLACES: Final = ("decoded", "control", "ignored", "shed_frames", "in_flight_frames")
 EVENTS: Final = ("gap", "reconnect", "stale_time", "warn")
 """Told even where there were none."""
+SENT: Final = "sent"
+"""Records that left for the writers, however many stores there were."""
 
 
 def add(into: Counts, feed: str, name: str, n: int = 1) -> None:
     """Count n more, in place."""
     into[feed, name] = into.get((feed, name), 0) + n
+
+
+def sent_to(store: str) -> str:
+    """Give the name of the count of records that left for one store."""
+    return f"sent_to.{store}"
 
 
 def total(parts: Iterable[Mapping[tuple[str, str], int]]) -> Counts:
@@ -63,7 +74,7 @@ class Ledger:
     def as_json(self) -> dict[str, Any]:
         """Give the object that `--json` prints; `total` is all feeds against the first store."""
         first = next(iter(self.stores), None)
-        everything = total([self.shared, self.stores.get(first, {}) if first else {}])
+        everything = total([self.shared, self._own(first)])
         return {
             "balanced": self.balanced,
             "total": self._account_of_all(first),
@@ -77,10 +88,20 @@ class Ledger:
         }
 
     def _account(self, feed: str, store: str | None) -> dict[str, int]:
-        own = self.stores.get(store, {}) if store is not None else {}
+        own = self._own(store)
         return {
             name: _count(self.shared, feed, name) + _count(own, feed, name) for name in (*SOURCES, *PLACES)
         }
+
+    def _own(self, store: str | None) -> Counts:
+        """Give what a store's writer counted, and what was never sent to it."""
+        if store is None:
+            return {}
+        own = dict(self.stores.get(store, {}))
+        for (feed, name), n in self.shared.items():
+            if name in (SENT, sent_to(store)):
+                add(own, feed, "shed.store_absent", n if name == SENT else -n)
+        return own
 
     def _frames(self, feed: str) -> dict[str, int]:
         return {name: _count(self.shared, feed, name) for name in ("frames", *FRAME_PLACES)}

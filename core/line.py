@@ -1,4 +1,4 @@
-"""What a connection remembers of its line: an immutable value."""
+"""What a connection knows and what it remembers of its line: immutable values."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +15,20 @@ TRY_AGAIN_LATER: Final = 1013
 def one_line(text: str) -> str:
     """Give a venue's words without line breaks and other characters that a terminal would act on."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+@dataclass(frozen=True, slots=True)
+class LineTerms:
+    """What a connection knows of its line."""
+
+    feed: str
+    line: str
+    session: int
+    symbols: tuple[str, ...]
+    stale_seconds: float
+    acknowledge_seconds: float
+    connect_timeout_seconds: float
+    max_message_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,10 @@ class LineState:
     unsent: tuple[Any, ...] = ()
     """Requests that the venue's pace holds back."""
     unacknowledged: frozenset[str] = frozenset()
+    subscribed: tuple[str, ...] = ()
+    """Symbols that were asked for since the line is up."""
+    leaving: frozenset[str] = frozenset()
+    """Requests to leave symbols that the venue has not confirmed."""
     lost_before: bool = False
     """The line was up before, so that its next beginning is a reconnect."""
     closed: bool = False

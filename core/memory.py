@@ -149,6 +149,11 @@ class FeedMemory:
             lesson.take(stream.identities)
         _learn(memory, lesson)
 
+    def forget(self, symbols: Collection[str]) -> None:
+        """Remember nothing of these symbols."""
+        for stream in [stream for stream in self._streams if stream[0] in symbols]:
+            del self._streams[stream]
+
     def learn(self, lessons: dict[Stream, Lesson]) -> None:
         """Make what handlers learned last. Applying the same lessons twice changes nothing."""
         for stream, lesson in lessons.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import isfinite
+from types import MappingProxyType
 from typing import Any
 
 from core.ledger import FrozenCounts, Ledger, total
@@ -9,12 +10,17 @@ from core.standing import Standing
 
 
 def cut_ledger(
-    reports: Mapping[str, tuple[FrozenCounts, FrozenCounts]], writers: Mapping[str, str]
+    reports: Mapping[str, tuple[FrozenCounts, FrozenCounts]],
+    writers: Mapping[str, str],
+    gone: Mapping[str, FrozenCounts] = MappingProxyType({}),
 ) -> Ledger:
-    """Make the ledger of a cut from each actor's (counts, in flight); `writers` names their stores."""
+    """Make the ledger of a cut from each actor's (counts, in flight); `writers` names their stores.
+
+    `gone` are the counts of stores that were removed: they come last.
+    """
     shared = total(part for actor, parts in reports.items() if actor not in writers for part in parts)
     stores = {store: total(reports[actor]) for actor, store in writers.items() if actor in reports}
-    return Ledger(shared, stores)
+    return Ledger(shared, {**stores, **{store: dict(counts) for store, counts in gone.items()}})
 
 
 def symbol_row(feed: str, symbol: str, standing: Standing, ticks_per_second: float) -> dict[str, Any]:

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.kernel_cache import kernel
-from core.records import Scores, TickBlock, freeze
-from core.symbol_state import FEATURES, MAX_WINDOW, SymbolState
+from core.records import NO_SIDE, QUOTE, TRADE, Floats, Scores, TickBlock, freeze
+from core.symbol_state import COUNTER_OF, FEATURES, MAX_WINDOW, RINGS, SymbolState
 
 MANY = 1_000
 """Ticks for which it pays to let go of the interpreter's lock, and to wait for it again."""
 
-__all__ = ["ScoringRules", "SymbolState", "initial_state", "score"]
+# As in core.kernels, which is loaded late: the rings of accepted trades, and that of accepted quotes.
+PRICES, VOLUMES, SIGNED_VOLUMES, SPREADS = 2, 3, 4, 6
+
+__all__ = ["ScoringRules", "SymbolState", "initial_state", "resized", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +88,44 @@ def score(state: SymbolState, block: TickBlock, rules: ScoringRules) -> tuple[Sy
     )
     # Frozen before they are cut into rows: views inherit that.
     return SymbolState(freeze(floats), freeze(counters)), Scores(*freeze(codes), *freeze(numbers))
+
+
+def resized(state: SymbolState, window: int) -> SymbolState:
+    """Give the state as if its rings had always been of this length, with the newest values that it has.
+
+    Features are worked out of what is left. Gives the state itself where nothing changes. Raises ValueError
+    where the window is out of bounds.
+    """
+    if state.window == window:
+        return state
+    after = state.resized(window)
+    floats = after.floats.copy()
+    floats[:FEATURES] = _features(after)
+    return SymbolState(freeze(floats), after.counters)
+
+
+def _features(state: SymbolState) -> Floats:
+    """Work out the features of the rings, by accepting the newest trade and the newest quote once more."""
+    floats, counters, window = state.floats.copy(), state.counters.copy(), state.window
+    rings = floats[FEATURES:].reshape(RINGS, window)
+    floats[:FEATURES] = np.nan
+    seen_trades, seen_quotes = counters[COUNTER_OF[PRICES]], counters[COUNTER_OF[SPREADS]]
+    ticks = []
+    if seen_trades:
+        price, volume, signed = rings[[PRICES, VOLUMES, SIGNED_VOLUMES], seen_trades - 1]
+        ticks.append((TRADE, np.sign(signed), price, volume, np.nan, np.nan))
+        counters[COUNTER_OF[PRICES]] -= 1
+    if seen_quotes:
+        # Less nothing the difference of ask and bid is the spread, to the bit.
+        ticks.append((QUOTE, NO_SIDE, np.nan, np.nan, 0.0, rings[SPREADS, seen_quotes - 1]))
+        counters[COUNTER_OF[SPREADS]] -= 1
+    if ticks:
+        kind, side, *columns = (np.array(column) for column in zip(*ticks, strict=True))
+        numbers, codes = np.empty((1 + FEATURES, len(ticks))), np.empty((2, len(ticks)), np.int8)
+        # No ring holds so many that it were judged.
+        terms = (window + 1, 1.0, 1.0, 0.0, 0.0)
+        kernel(True)(
+            floats, counters, *terms, freeze(kind.astype(np.int8)), freeze(side.astype(np.int8)),
+            *map(freeze, columns), numbers, codes,
+        )  # fmt: skip
+    return freeze(floats[:FEATURES])

@@ -30,7 +30,7 @@ def load(path: Path | None, overrides: Sequence[str], environ: Mapping[str, str]
         settings = Settings.model_validate(document, context=context)
     except ValidationError as error:
         errors += lines(error)
-    errors += _shared(document)
+    errors += shared(document)
     # Raised here and not in the handler above, whose exception holds secrets.
     if errors:
         raise SettingsError(tuple(errors))
@@ -83,7 +83,7 @@ def _end(text: str) -> str:
     return f"line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}, the end"
 
 
-def _shared(document: Mapping[str, Any]) -> Iterator[str]:
+def shared(document: Mapping[str, Any]) -> Iterator[str]:
     """Tell of names and paths that two entries share.
 
     Looks at the document and not at the models, so that it has its say even if something else is wrong.

@@ -6,9 +6,9 @@ The layout, shared with the compiled code in `core.kernels`:
   volatility; then seven rings of `window` entries each: judged trade prices, judged mids; of accepted
   trades price, volume (0 where the size is absent), signed volume and log return from the trade before; of
   accepted quotes the spread;
-- `counters`, int64: how many values ever joined the rings of judged prices, judged mids, accepted trades,
-  accepted quotes. A ring holds min(counter, window) entries, and its next one goes to slot counter mod
-  window.
+- `counters`, int64: how many values joined the rings of judged prices, judged mids, accepted trades,
+  accepted quotes, since the rings were made; those that a resized ring was made with count. A ring holds
+  min(counter, window) entries, and its next one goes to slot counter mod window.
 """
 
 import struct
@@ -22,6 +22,8 @@ from core.records import Floats, Int64s, freeze
 FEATURES: Final = 5
 RINGS: Final = 7
 COUNTERS: Final = 4
+COUNTER_OF: Final = (0, 1, 2, 2, 2, 2, 3)
+"""Which counter is each ring's."""
 
 MAX_WINDOW: Final = 1_000_000
 FORMAT_VERSION: Final = 1
@@ -47,6 +49,25 @@ class SymbolState:
     def window(self) -> int:
         """Entries that each ring has room for."""
         return (self.floats.size - FEATURES) // RINGS
+
+    def resized(self, window: int) -> "SymbolState":
+        """Give the state with rings of another length, each with its newest values, the oldest of them first.
+
+        The features stay as they were; `core.scoring.resized` works them out anew. Raises ValueError where
+        the window is out of bounds.
+        """
+        if not 1 <= window <= MAX_WINDOW:
+            raise ValueError(f"window must be 1 to {MAX_WINDOW}, not {window}")
+        held = np.minimum(self.counters, min(window, self.window))
+        floats = np.zeros(FEATURES + RINGS * window)
+        floats[:FEATURES] = self.floats[:FEATURES]
+        rings = self.floats[FEATURES:].reshape(RINGS, self.window)
+        for ring, resized, counter in zip(
+            rings, floats[FEATURES:].reshape(RINGS, window), COUNTER_OF, strict=True
+        ):
+            last, count = int(self.counters[counter]), int(held[counter])
+            resized[:count] = ring[np.arange(last - count, last) % self.window]
+        return SymbolState(freeze(floats), freeze(held))
 
     def to_bytes(self) -> bytes:
         """Write the state down: header (magic, version, window), counters, floats, all little-endian."""

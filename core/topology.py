@@ -4,8 +4,8 @@ Symbols are dealt to connections in turn, connection i goes to normalizer i mod 
 to its own detector or, with a number of shards, to the one that a stable hash of it names.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 
@@ -60,6 +60,40 @@ def plan_feed(feed: str, symbols: Sequence[str], connections: int, normalizers: 
             for i in range(count)
         ),
     )
+
+
+def redealt(
+    plan: FeedPlan,
+    symbols: Collection[str],
+    normalizers: Sequence[str],
+    most_symbols: int | None,
+    next_line: int,
+) -> FeedPlan:
+    """Take out the symbols that are gone, and deal those that are new; all others stay where they are.
+
+    A new one goes to the line with the fewest symbols, the first of several; where none has room, to a line
+    of its own, numbered from `next_line`. A line that is left without a symbol is not in the plan.
+    """
+    there = {symbol for line in plan.lines for symbol in line.symbols}
+    wanted = set(symbols)
+    dealt = {line: [symbol for symbol in line.symbols if symbol in wanted] for line in plan.lines}
+    for symbol in symbols:
+        if symbol in there:
+            continue
+        line = min(dealt, key=lambda line: len(dealt[line]), default=None)
+        if line is None or (most_symbols is not None and len(dealt[line]) >= most_symbols):
+            normalizer = normalizers[next_line % len(normalizers)]
+            line = LinePlan(plan.feed, f"{plan.feed}/{next_line}/A", (), normalizer)
+            dealt[line] = []
+            next_line += 1
+        dealt[line].append(symbol)
+    lines = tuple(replace(line, symbols=tuple(dealt[line])) for line in dealt if dealt[line])
+    return FeedPlan(plan.feed, lines)
+
+
+def line_number(line: str) -> int:
+    """Give the number of a line among its feed's."""
+    return int(line.split("/")[1])
 
 
 def detector_name(feed: str, symbol: str, shards: int | None) -> str:

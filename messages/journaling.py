@@ -31,6 +31,8 @@ class SegmentClosed(Unshed):
     mark: JournalMark
     through: frozenset[str] = frozenset()
     """Names of the actors from which a writer gets it."""
+    stores: frozenset[str] = frozenset()
+    """Those whose writers get it: those that the normalizer spoke to when it passed."""
 
     @property
     def feed(self) -> str:
@@ -45,6 +47,8 @@ class MemoryMarked:
     mark: JournalMark
     detectors: frozenset[str]
     """Names of those that tell the states of the mark's symbols."""
+    stores: frozenset[str]
+    """Names of those that settle it."""
     streams: Sequence[Remembered]
 
 

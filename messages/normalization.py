@@ -109,7 +109,9 @@ class WantDetector:
 
 @dataclass(frozen=True, slots=True)
 class DetectorReady:
-    """From the supervisor to a normalizer: the address it asked for."""
+    """To a normalizer: from the supervisor, the address that it asked for; from a detector that has taken
+    over a symbol, its own.
+    """
 
     symbol: str
     address: Any

@@ -14,6 +14,7 @@ from core.errors import UsageError
 LOCK_SECONDS: Final = 5.0
 """How long a start waits for a supervisor that is just ending."""
 _RETRY_SECONDS: Final = 0.1
+_MOST_DIGITS: Final = 9
 
 
 class DataDirectory:
@@ -96,6 +97,26 @@ class DataDirectory:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def holder(path: Path) -> int | None:
+    """Give the process that holds a directory's lock; None if nobody does, or has not yet said who it is.
+
+    Raises OSError where that cannot be looked up.
+    """
+    try:
+        lock = (path / "lock").open(errors="replace")
+    except FileNotFoundError:
+        return None
+    with lock:
+        try:
+            # Held for a moment, if nobody has it; whoever starts just then tries again.
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = lock.read(_MOST_DIGITS + 1).strip()
+            is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+            return (int(text) or None) if is_number else None
+    return None
 
 
 @contextmanager

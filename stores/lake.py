@@ -108,7 +108,7 @@ class LakeWriter:
         if self._upkeep.retention_days and self._monotonic() >= self._expiry_due[table.name]:
             yield from self._kept_short(table)
         if table.unmerged >= self._upkeep.small_files:
-            yield self._merged(table)
+            yield from self._merged(table)
 
     def _kept_short(self, table: LakeTable) -> Iterator[str]:
         """Delete the files of the dates that the last turn removed, then remove what is old by now."""
@@ -124,14 +124,16 @@ class LakeWriter:
         # Counted from the commit, so that its files are out of use for long enough at the next turn.
         self._expiry_due[table.name] = self._monotonic() + self._upkeep.vacuum_seconds
 
-    def _merged(self, table: LakeTable) -> str:
-        merged = compact(table, self._upkeep.target_bytes, self._clock_ns() // 10**6)
+    def _merged(self, table: LakeTable) -> Iterator[str]:
+        merged = compact(table, self._upkeep, self._clock_ns() // 10**6)
+        if not merged:
+            return
         text = f"merged {merged} files of {table.name}"
         if self._monotonic() >= self._vacuum_due[table.name]:
             self._vacuum_due[table.name] = self._monotonic() + self._upkeep.vacuum_seconds
             text += f" and deleted {vacuum(table)}"
         shorten_log(table)
-        return text
+        yield text
 
     def _table(self, name: str) -> LakeTable:
         if name not in self._tables:

@@ -45,25 +45,32 @@ class Upkeep:
     """So many files are added before they are made one."""
     target_bytes: int = 32 * 2**20
     """Files of this size are left alone, and no more than this is read in one go."""
+    target_rows: int = 500_000
+    """No more rows than this are merged in one go, and files of half as many are left alone: rows that compress
+    well are many in few bytes, and their writer waits for as long as they take, about a second."""
     vacuum_seconds: float = 3600.0
     """So long after files were deleted, and dates looked at, they are again."""
     retention_days: int = 0
     """After so many days dates are removed; 0 for never."""
 
 
-def compact(table: LakeTable, target_bytes: int, now_ms: int) -> int:
-    """Merge small files of the same date, in one commit; give how many files went."""
+def compact(table: LakeTable, upkeep: Upkeep, now_ms: int) -> int:
+    """Merge small files of the same date, in one commit; give how many files went.
+
+    What the bounds leave for another turn stays in `table.unmerged`.
+    """
     table.refresh()
     actions: list[AddAction | RemoveAction] = []
     removed = 0
-    for day, files in _groups(table, target_bytes):
+    groups, left = _groups(table, upkeep)
+    for day, files in groups:
         rows = _read(table, [file["path"] for file in files])
         actions.append(table.new_file(_by_symbol(table.name, rows), day, data_change=False))
         actions += [_removal(file, now_ms, data_change=False) for file in files]
         removed += len(files)
     if actions:
         table.commit(actions)
-    table.unmerged = 0
+    table.unmerged = left
     return removed
 
 
@@ -97,22 +104,34 @@ def shorten_log(table: LakeTable) -> None:
     table.handle.cleanup_metadata()
 
 
-def _groups(table: LakeTable, target_bytes: int) -> list[tuple[np.datetime64, list[File]]]:
-    """Choose what to merge: the smallest files of each date, within the bound on bytes, oldest first."""
+def _groups(table: LakeTable, upkeep: Upkeep) -> tuple[list[tuple[np.datetime64, list[File]]], int]:
+    """Choose what to merge: the smallest files of each date, within the bounds, oldest first.
+
+    Tells as well how many files of those dates are left for another turn.
+    """
     small: dict[Any, list[File]] = defaultdict(list)
     for file in sorted(_files(table), key=lambda file: file["size_bytes"]):
-        if file["size_bytes"] < target_bytes:
+        if file["size_bytes"] < upkeep.target_bytes and file["num_records"] < upkeep.target_rows // 2:
             small[file["partition"]["date"]].append(file)
     groups = []
-    left = target_bytes
+    bytes_left, rows_left, waiting = upkeep.target_bytes, upkeep.target_rows, 0
     for day, files in sorted(small.items(), key=lambda item: -len(item[1])):
         sizes = accumulate(file["size_bytes"] for file in files)
-        chosen = [file for file, size in zip(files, sizes, strict=True) if size <= left]
+        rows = accumulate(file["num_records"] for file in files)
+        chosen = [
+            file
+            for file, size, count in zip(files, sizes, rows, strict=True)
+            if size <= bytes_left and count <= rows_left
+        ]
         if len(chosen) > 1:
-            left -= sum(file["size_bytes"] for file in chosen)
+            bytes_left -= sum(file["size_bytes"] for file in chosen)
+            rows_left -= sum(file["num_records"] for file in chosen)
+            waiting += len(files) - len(chosen)
             chosen.sort(key=lambda file: (file["modification_time"], file["path"]))
             groups.append((np.datetime64(day, "D"), chosen))
-    return groups
+        elif len(files) > 1:
+            waiting += len(files)
+    return groups, waiting
 
 
 def _files(table: LakeTable) -> list[File]:

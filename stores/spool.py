@@ -19,6 +19,7 @@ from typing import Final
 import pyarrow as pa
 
 from core.errors import RetryableStoreError, StoreError, UsageError
+from stores.filing import RECORD_TABLES
 from stores.parts import Part, Runs, tally
 from stores.store import BatchId
 
@@ -40,7 +41,7 @@ class SetAside:
     path: Path
     error: str
     rows_by_feed: dict[str, int] | None
-    """Rows that the spool counted and that are lost to it; None where they were never counted."""
+    """Records that the spool counted and that are lost to it; None where they were never counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class _Entry:
     table: str
     batch: BatchId
     runs: Runs
+
+    @property
+    def records(self) -> dict[str, int]:
+        """Count them by feed; rows that are none do not count."""
+        return tally(self.runs) if self.table in RECORD_TABLES else {}
 
 
 class Spool:
@@ -86,7 +92,7 @@ class Spool:
         return self._nbytes
 
     def rows_by_feed(self) -> dict[str, int]:
-        """Count the rows by feed."""
+        """Count the records by feed: what the ledger calls spooled. Gaps, letters and alerts are none."""
         return dict(+self._rows)
 
     def set_aside(self) -> tuple[SetAside, ...]:
@@ -118,7 +124,7 @@ class Spool:
                 return _decoded(entry.path.read_bytes())
             except (ValueError, FileNotFoundError) as error:
                 self._leave()
-                self._put_aside(entry.path, error, tally(entry.runs))
+                self._put_aside(entry.path, error, entry.records)
             except OSError as error:
                 raise RetryableStoreError(f"the spool cannot be read: {error}") from error
         return None
@@ -162,12 +168,12 @@ class Spool:
     def _enter(self, entry: _Entry) -> None:
         self._entries.append(entry)
         self._nbytes += entry.nbytes
-        self._rows.update(tally(entry.runs))
+        self._rows.update(entry.records)
 
     def _leave(self) -> None:
         entry = self._entries.popleft()
         self._nbytes -= entry.nbytes
-        self._rows.subtract(tally(entry.runs))
+        self._rows.subtract(entry.records)
 
     def _put_aside(self, path: Path, error: Exception, rows: dict[str, int] | None) -> None:
         aside = path.with_name(path.name + ".corrupt")

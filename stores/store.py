@@ -66,7 +66,11 @@ class Store(Protocol):
         """
 
     def maintain(self) -> str | None:
-        """Do the upkeep that is due (compaction, retention); say in words what was done, or None."""
+        """Do some of the upkeep that is due (compaction, retention); say in words what was done, or None.
+
+        The writer waits meanwhile, so no more is done at a time than a second or so takes; where something
+        was done, this is called again soon.
+        """
 
     def close(self) -> None:
         """Let go of everything; legal at any time."""

@@ -47,7 +47,6 @@ class Operator:
         self.webhook, self.supervisor = Mailbox(), Mailbox()
         reach = Reach(
             sources=list, pipeline=frozenset, detectors=list, depths=dict,
-            writers={store: Address[Any](f"writer/{store}", box) for store, box in self.writers.items()},
             webhook=Address[Any]("webhook", self.webhook) if webhook else None,
         )  # fmt: skip
         self.slot = Slot(
@@ -56,6 +55,9 @@ class Operator:
         )  # fmt: skip
         self._arguments = {
             "reach": reach, "every_seconds": EVERY_SECONDS, "publish_seconds": None, "symbols_shown": 10,
+            "writers": {
+                store: Address[Any](f"writer/{store}", box) for store, box in self.writers.items()
+            },
         }  # fmt: skip
         self.start()
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from messages.signals import RecentTicks
+from messages.supervision import BeginDrain
 from tests.support.harness import World, telling_seed
 from tests.support.system import System, trade
 
@@ -44,6 +45,35 @@ def test_the_oldest_ticks_are_shed_counted_and_told(
         gaps = [row for row in system.tables.rows["gaps"] if row["cause"] == "shed"]
         assert sum(row["last_missing"] - row["first_missing"] + 1 for row in gaps) == shed
         assert any(row["kind"] == "shed" for row in system.tables.rows["alerts"])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_alerts_tell_all_that_a_writer_sheds_though_it_drains_late(
+    seed: int, tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """What is kept back of the second loss, which is heard of in the drain, is told by the last words."""
+    with telling_seed(seed):
+        world = make_world(seed)
+        system = System(world, tmp_path, ["actors.mailbox_ticks=10"])
+        system.begin()
+        for first in (1, 1_001):
+            world.frozen.add("writer/s")
+            system.line.say(*(trade("A", 100.0 + i % 7, first + i) for i in range(100)))
+            world.run(lambda: not system.line.waiting)
+            world.settle()
+            if first == 1:
+                world.frozen.clear()
+                world.settle()
+        system.assembly.supervisor.tell(BeginDrain("the test is over"))
+        world.settle()
+        world.frozen.clear()
+        world.run(lambda: system.ended is not None)
+        assert system.ended is not None
+        assert system.ended.ledger is not None
+        rows = [row for row in system.tables.rows["alerts"] if row["kind"] == "shed"]
+        told = sum(row["held_back"] for row in rows)
+        told += sum(int(row["text"].split()[0]) for row in rows if row["actor"] != "monitor")
+        assert told == system.ended.ledger.as_json()["reasons"]["overload"] > 100
 
 
 def test_frames_are_shed_before_decoding(tmp_path: Path, make_world: MakeWorld) -> None:

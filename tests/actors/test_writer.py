@@ -277,3 +277,22 @@ def test_the_status_says_closed_after_every_outage(seed: int, tmp_path: Path, ma
         told = system.slot_of("monitor").state.breakers["s"]
         seen.append((told.state, told.spooled_rows))
     assert seen == [("closed", 0)] * 3
+
+
+def test_what_a_spool_brings_along_beside_records_is_in_no_account(
+    tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """Gaps and alerts are written by the next run, but were never received."""
+    first = System(make_world(6), tmp_path)
+    first.begin()
+    Outage(first.tables)
+    say(first, 1, 10)
+    say(first, 20, 30)
+    assert first.drain().as_json()["total"]["spooled"] == 19
+    tables = MemoryTables()
+    second = System(make_world(7), tmp_path, tables=tables)
+    second.begin()
+    second.world.run(lambda: bool(tables.rows.get("gaps")))
+    seconds(second, 1.0)
+    total = second.drain().as_json()["total"]
+    assert (total["carried_in"], total["stored"], total["spooled"]) == (19, 19, 0)

@@ -71,6 +71,18 @@ class TestRun:
     def test_refuses_a_bad_duration(self, text: str) -> None:
         assert refusal("--duration", text).startswith(f'--duration: "{text}"')
 
+    def test_suffers_no_faults_unless_it_is_asked_to(self) -> None:
+        assert parse(["run"]).chaos is None
+        assert str(parse(["run", "--chaos", "crash=detector@5s,seed=7"]).chaos) == "crash=detector@5s,seed=7"
+
+    def test_refuses_faults_that_it_does_not_know(self) -> None:
+        assert refusal("--chaos", "crsh=x@5s").startswith(
+            '--chaos: "crsh" is no fault; did you mean "crash"?'
+        )
+
+    def test_alone_takes_faults(self) -> None:
+        assert refusal("check", "--chaos", "crash=x@5s").startswith('"--chaos" is not an option of check')
+
 
 class TestReplay:
     def test_takes_files_in_order_wherever_they_stand(self) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from cli.live_table import LiveTable, render
 from cli.quiet_console import QuietConsole
 from core.ledger import FRAME_PLACES, PLACES, SOURCES
-from tests.support.statuses import HOSTILE, ledger, nothing, status, statuses, symbol
+from tests.support.statuses import HOSTILE, RELOAD, ledger, nothing, status, statuses, symbol
 
 SECONDS = 83.2
 
@@ -74,6 +74,14 @@ class TestWhatIsShown:
         written = f"{z:.2f}"
         assert written in text
         assert any(f"\x1b[{code}m{' ' * n}{written}\x1b[0m" in text for n in range(9)) == (code is not None)
+
+    def test_the_last_reload_has_a_line_if_there_was_one(self) -> None:
+        assert "reload" not in drawn(status())
+        assert "reload" not in drawn(status(reload={**RELOAD, "number": 0}))
+        row = row_with(drawn(status(reload=RELOAD), width=140), "reload ")
+        assert "22:13:20 1 changed, 2 at the next start" in row
+        row = row_with(drawn(status(reload={**RELOAD, "error": "no such file"}), width=140), "reload ")
+        assert "22:13:20 refused: no such file" in row
 
     def test_thresholds_can_be_others(self) -> None:
         text = drawn(status(symbols=[symbol(z=2.6)]), colors=True, warn_z=1.0, critical_z=2.0)
@@ -246,8 +254,8 @@ class TestLiveTable:
 
     def test_it_knows_the_thresholds(self) -> None:
         file = Terminal()
-        with LiveTable(console_on(file), warn_z=0.5, critical_z=1.0) as table:
-            table.update(status())
+        with LiveTable(console_on(file)) as table:
+            table.update(status(), warn_z=0.5, critical_z=1.0)
         assert any(f"31m{' ' * n}1.25" in file.getvalue() for n in range(9))
 
     @pytest.mark.parametrize("error", [OSError, ValueError, BrokenPipeError])

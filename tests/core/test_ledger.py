@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ledger import EVENTS, FRAME_PLACES, PLACES, SOURCES, Counts, Ledger, add, total
+from core.ledger import EVENTS, FRAME_PLACES, PLACES, SENT, SOURCES, Counts, Ledger, add, sent_to, total
 
 ACCOUNT = (*SOURCES, *PLACES)
 FRAMES = ("frames", *FRAME_PLACES)
@@ -135,3 +135,38 @@ def test_a_total_holds_what_its_parts_hold(parts: list[Counts]) -> None:
     added = total(parts)
     assert added.keys() == {key for part in parts for key in part}
     assert all(n == sum(part.get(key, 0) for part in parts) for key, n in added.items())
+
+
+def test_what_was_sent_before_a_store_came_is_shed_as_far_as_it_is_concerned() -> None:
+    """Only the records that left for the writers: what was lost before is lost for all."""
+    shared: Counts = {
+        ("a", "received"): 10, ("a", "shed.overload"): 2,
+        ("a", SENT): 8, ("a", sent_to("old")): 8, ("a", sent_to("new")): 3,
+    }  # fmt: skip
+    ledger = Ledger(shared, {"new": {("a", "stored"): 3}, "old": {("a", "stored"): 8}})
+    assert ledger.balanced
+    told = ledger.as_json()
+    assert told["stores"]["new"] == told["total"] == account(received=10, stored=3, shed=7)
+    assert told["stores"]["old"] == account(received=10, stored=8, shed=2)
+    assert told["reasons"] == {"overload": 2, "store_absent": 5}
+
+
+def test_a_row_that_a_store_was_sent_and_has_not_shows_beside_those_that_it_was_not_sent() -> None:
+    """Absence is counted by the senders: it makes up for nothing that a writer lost."""
+    shared: Counts = {("a", "received"): 8, ("a", SENT): 8, ("a", sent_to("new")): 3}
+    assert not Ledger(shared, {"new": {("a", "stored"): 2}}).balanced
+    assert not Ledger({**shared, ("a", sent_to("new")): 9}, {"new": {("a", "stored"): 9}}).balanced
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 5)), max_size=8))
+def test_accounts_balance_whenever_stores_come_and_go(spells: list[tuple[bool, bool, int]]) -> None:
+    """Each spell has its stores, and so many records."""
+    shared: Counts = {}
+    stores: dict[str, Counts] = {"s": {}, "t": {}}
+    for *there, records in spells:
+        add(shared, "a", "received", records)
+        add(shared, "a", SENT, records)
+        for store in (name for name, is_there in zip(stores, there, strict=True) if is_there):
+            add(shared, "a", sent_to(store), records)
+            add(stores[store], "a", "stored", records)
+    assert Ledger(shared, stores).balanced

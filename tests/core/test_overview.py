@@ -35,8 +35,23 @@ def test_the_ledger_of_a_cut_keeps_the_stores_apart() -> None:
         "writer/a": (counts(stored=3), counts()),
         "writer/b": (counts(stored=1), counts(in_flight=2)),
     }
-    writers = {"writer/a": "a", "writer/b": "b", "writer/gone": "gone"}
+    writers = {"writer/a": "a", "writer/b": "b", "writer/silent": "silent"}
     ledger = cut_ledger(reports, writers)
     assert ledger.shared == counts(received=5, dead_letter=1, in_flight=1)
     assert ledger.stores == {"a": counts(stored=3), "b": counts(stored=1, in_flight=2)}
     assert ledger.balanced
+
+
+def test_a_store_that_was_removed_comes_last_and_lacks_what_was_not_sent_to_it() -> None:
+    reports: dict[str, tuple[Counts, Counts]] = {
+        "detector": (
+            {("f", "received"): 9, ("f", "sent"): 9, ("f", "sent_to.a"): 9, ("f", "sent_to.b"): 4},
+            {},
+        ),
+        "writer/a": ({("f", "stored"): 9}, {}),
+    }
+    ledger = cut_ledger(reports, {"writer/a": "a"}, {"b": {("f", "stored"): 4}})
+    assert ledger.balanced
+    told = ledger.as_json()
+    assert list(told["stores"]) == ["a", "b"]
+    assert (told["stores"]["a"]["shed"], told["stores"]["b"]["shed"]) == (0, 5)

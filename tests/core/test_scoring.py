@@ -1,7 +1,9 @@
 """The detector's rules, through `score` alone."""
 
 import math
+from collections import deque
 from dataclasses import fields, replace
+from decimal import localcontext
 from itertools import pairwise
 
 import numpy as np
@@ -23,8 +25,8 @@ from core.records import (
     TRADE,
     WARN,
 )
-from core.scoring import ScoringRules, SymbolState, initial_state, score
-from tests.core.reference import NAN, Reference, Row, Tick, block_of, both, quote, rows_of, trade
+from core.scoring import ScoringRules, SymbolState, initial_state, resized, score
+from tests.core.reference import DIGITS, NAN, Reference, Row, Tick, block_of, both, quote, rows_of, trade
 
 SMALL = ScoringRules(window=8, min_history=3, warn_z=1.5, critical_z=2.2)
 
@@ -361,3 +363,51 @@ def test_a_trade_without_a_usable_price_poisons_nothing(price: float) -> None:
     calm = [trade(100.0 + step % 2) for step in range(9)]
     _, _, *after = judge([*calm[:5], trade(price), *calm[5:]])[4:]
     assert repr(after) == repr(judge(calm)[5:])
+
+
+@given(tick_lists(), tick_lists(), rule_sets(), rule_sets())
+@settings(deadline=None, max_examples=150)
+@pytest.mark.slow
+def test_a_resized_state_goes_on_as_one_that_was_fed_the_newest_values(
+    before: list[Tick], after: list[Tick], old: ScoringRules, new: ScoringRules
+) -> None:
+    reference = Reference(old)
+    told = rows_of(score(initial_state(old), block_of(before), old)[1])
+    for ours, theirs in zip(told, reference.rows(before), strict=True):
+        if ours[:2] != theirs[:2]:
+            assert near_a_threshold(theirs.z, old)
+            return
+    state = resized(score(initial_state(old), block_of(before), old)[0], new.window)
+    later = Reference(new)
+    later.judged = {kind: deque(values, new.window) for kind, values in reference.judged.items()}
+    later.trades, later.spreads = deque(reference.trades, new.window), deque(reference.spreads, new.window)
+    with localcontext(DIGITS):
+        features = later._features()
+    assert state.window == new.window
+    for ours_now, theirs_now in zip(state.floats[:5].tolist(), features, strict=True):
+        assert close(ours_now, theirs_now, 1e-12)
+    for ours, theirs in zip(rows_of(score(state, block_of(after), new)[1]), later.rows(after), strict=True):
+        if ours[:2] != theirs[:2]:
+            assert near_a_threshold(theirs.z, new)
+            return
+        for mine, other in zip(ours[2:], theirs[2:], strict=True):
+            assert close(mine, other, 1e-12), (ours, theirs)
+
+
+@given(tick_lists(), rule_sets(), rule_sets())
+@settings(deadline=None, max_examples=50)
+def test_a_state_of_the_right_window_stays_itself_and_resizing_up_and_back_loses_nothing(
+    ticks: list[Tick], rules: ScoringRules, other: ScoringRules
+) -> None:
+    state = score(initial_state(rules), block_of(ticks), rules)[0]
+    assert resized(state, rules.window) is state
+    back = resized(resized(state, rules.window + other.window), rules.window)
+    assert back.counters.tolist() == np.minimum(state.counters, rules.window).tolist()
+    again = resized(back, rules.window + other.window)
+    assert again.to_bytes() == resized(state, rules.window + other.window).to_bytes()
+
+
+@pytest.mark.parametrize("window", [0, 1_000_001])
+def test_a_window_out_of_bounds_is_refused(window: int) -> None:
+    with pytest.raises(ValueError, match="window must be"):
+        resized(initial_state(SMALL), window)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import UsageError
-from stores.data_dir import DataDirectory
+from stores.data_dir import DataDirectory, holder
 
 HOLD = """
 import sys
 from pathlib import Path
-from stores.data_dir import DataDirectory
+from stores.data_dir import DataDirectory, holder
 
 directory = DataDirectory(Path(sys.argv[1]))
 directory.open()
@@ -167,3 +167,27 @@ def test_whoever_was_refused_leaves_the_first_ones_word_alone(opened: DataDirect
         second.open(0.0, lambda _: None)
     second.close()
     assert (opened.path / "monitor.json").exists()
+
+
+class TestHolder:
+    def test_is_the_process_that_has_the_lock(self, opened: DataDirectory) -> None:
+        assert holder(opened.path) == os.getpid()
+
+    def test_is_nobody_where_nobody_ever_was(self, tmp_path: Path) -> None:
+        assert holder(tmp_path / "nowhere") is None
+
+    def test_is_nobody_once_the_lock_is_let_go(self, opened: DataDirectory) -> None:
+        opened.close()
+        assert holder(opened.path) is None
+
+    @pytest.mark.parametrize("text", ["", "0", "-1", "x", "1.5", "9" * 40, "\ufffd"])
+    def test_is_not_known_before_it_has_said_who_it_is(self, opened: DataDirectory, text: str) -> None:
+        (opened.path / "lock").write_text(text, encoding="utf-8")
+        assert holder(opened.path) is None
+
+    def test_to_look_takes_nothing_from_anybody(self, opened: DataDirectory) -> None:
+        holder(opened.path)
+        assert "another supervisor" in refuse(opened.path)
+        opened.close()
+        holder(opened.path)
+        opened.open(0.0)

@@ -197,7 +197,7 @@ def test_large_files_are_left_alone_and_the_bound_on_bytes_is_kept(root: str) ->
     writer.open()
     for number in range(3):
         writer.write("ticks", ticks(), BatchId(1, number))
-    assert writer.maintain() == "merged 0 files of ticks and deleted 0"
+    assert writer.maintain() is None
     assert len(DeltaTable(f"{root}/ticks").file_uris()) == 3
 
 
@@ -215,6 +215,20 @@ def test_middling_files_do_not_keep_small_ones_from_being_merged(root: str) -> N
         writer.open()
         assert writer.maintain() == "merged 4 files of ticks and deleted 0"
     assert len(read(root)) == 6004
+
+
+def test_rows_that_compress_well_are_merged_a_bounded_number_at_a_time(root: str) -> None:
+    """The writer waits while they are; what is left is merged at the next turns, and no file again and again."""
+    with closing(LakeWriter(root, upkeep=Upkeep(small_files=2, target_rows=1_000))) as writer:
+        writer.open()
+        for number in range(20):
+            writer.write("ticks", ticks(100), BatchId(1, number))
+        turns = []
+        while (done := writer.maintain()) is not None:
+            turns.append(done.partition(" and ")[0])
+        assert turns == ["merged 10 files of ticks"] * 2
+        assert len(DeltaTable(f"{root}/ticks").file_uris()) == 2
+    assert len(read(root)) == 2_000
 
 
 def old_lake(root: str) -> None:

@@ -298,7 +298,7 @@ def test_a_query_of_one_symbol_skips_the_row_groups_of_the_rest(root: str) -> No
     for number in range(2):
         both = [ticks(35_000, symbol=symbol) for symbol in ("BTC-USD", "ETH-USD", "SOL-USD", "XRP-USD")]
         table.add(pa.concat_tables(both), "tapeline/1", number)
-    assert compact(table, 2**25, NOON_NS // 10**6) == 2
+    assert compact(table, Upkeep(), NOON_NS // 10**6) == 2
     (file,) = table.dataset().get_fragments()
     assert file.num_row_groups == 3
     wanted = pa_dataset.field("symbol") == "BTC-USD"
@@ -311,7 +311,7 @@ def test_rows_without_a_symbol_come_last(root: str) -> None:
     for number, symbols in enumerate([("B", None), ("A", "B")]):
         rows = [alert(symbol=symbol, ts_ns=NOON_NS - number) for symbol in symbols]
         table.add(alert_rows(rows), "tapeline/1", number)
-    compact(table, 2**25, NOON_NS // 10**6)
+    compact(table, Upkeep(), NOON_NS // 10**6)
     merged = table.dataset().to_table(columns=["symbol", "ts_ns"]).to_pylist()
     assert [(row["symbol"], row["ts_ns"] - NOON_NS) for row in merged] == [
         ("A", -1), ("B", -1), ("B", 0), (None, 0),

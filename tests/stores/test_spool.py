@@ -44,7 +44,7 @@ def test_parts_come_back_in_order_with_their_ids_also_after_reopening(tmp_path: 
     spool.pop()
     reopened = Spool(tmp_path / "spool", PLENTY)
     assert len(reopened) == 2
-    assert reopened.rows_by_feed() == {"a": 1, "spot": 1}
+    assert reopened.rows_by_feed() == {"spot": 1}, "dead letters are no records"
     assert reopened.nbytes == spool.nbytes == sum(path.stat().st_size for path in parts(tmp_path / "spool"))
     for one in written[1:]:
         assert same(reopened.head(), one)

@@ -7,12 +7,12 @@ from random import Random
 from typing import Any, ClassVar
 
 from actors.address import Address
-from actors.connection import ConnectionActor, LineTerms
+from actors.connection import ConnectionActor
 from actors.gate import Gate
 from actors.mailbox import Mailbox
 from actors.slot import Failpoint, Slot
 from actors.transport import Ended
-from core.line import LineState
+from core.line import LineState, LineTerms
 from messages.ingestion import Dialed, DialFailed, FrameRefused, Frames, LineReset
 from messages.lane import Batch
 from messages.observation import LineChanged, Noticed

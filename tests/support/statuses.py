@@ -8,6 +8,11 @@ from core.ledger import Ledger
 
 HOSTILE = "[red]x[/red] [/] \x1b[2J\x07\r\n\u202e\ud800 :smile: 币安"
 
+RELOAD: dict[str, Any] = {
+    "number": 3, "at_ns": 1_700_000_000_000_000_000, "changed": ["detector.warn_z: 2.5 -> 3.0"],
+    "next_start": ["spool.max_mb: 1 -> 2", "demo.seed: 1 -> 2"], "error": "",
+}  # fmt: skip
+
 
 def ledger(*, lost: int = 0) -> dict[str, Any]:
     """Give a ledger in which every figure is another; it balances but for those lost."""
@@ -115,6 +120,7 @@ statuses: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "ledger": st.none() | anything | _like(ledger()),
+        "reload": anything | _like(RELOAD),
         **{name: _rows(name) for name in ("lines", "stores", "actors", "symbols", "alerts")},
     },
 )

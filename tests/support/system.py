@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from actors.assembly import Assembly
+from actors.chaos import add_chaos
 from actors.dialer import StartDialer
 from actors.launching import Launcher
 from actors.slot import Failpoint, Slot
@@ -18,11 +19,16 @@ from actors.transport import Ended
 from actors.wiring import add_feed, add_journal, add_monitor, add_writers
 from cli.past import Past
 from core import frames
+from core.chaos import parse
 from core.ledger import Ledger
 from core.settings import Feed, Settings
 from core.settings_loading import load
 from messages.ingestion import Dialed, DialFailed
+from messages.retuning import Retune, Retuned
 from messages.supervision import BeginDrain, SupervisorEnded, SupervisorStarted
+from stores.registry import StoreTerms
+from stores.stalling import StallingStore
+from stores.store import Store
 from tests.support.harness import World
 from tests.support.memory_store import MemoryStore, MemoryTables
 
@@ -36,6 +42,8 @@ class ScriptedLine:
         self.waiting: deque[bytes] = deque()
         self.sent: list[bytes] = []
         self.diallings = 0
+        self.begun = 0
+        """How much had been sent when the present connection began."""
         self.failures: deque[str] = deque()
         """Texts with which the next diallings fail."""
         self.transport: ScriptedTransport | None = None
@@ -56,7 +64,7 @@ class ScriptedLine:
         if self.failures:
             connection.tell(DialFailed(token, self.failures.popleft(), 0.0))
             return
-        self.transport = ScriptedTransport(self)
+        self.transport, self.begun = ScriptedTransport(self), len(self.sent)
         connection.tell(Dialed(token, self.transport))
 
 
@@ -112,9 +120,12 @@ class System:
         publish_seconds: float = 1.0,
         journalled: bool = False,
         session: int = SESSION,
+        chaos: str = "",
     ) -> None:
         self.world = world
         self.tables = tables or MemoryTables()
+        self.others: dict[str, MemoryTables] = {}
+        """Those of further stores, by the name of their path."""
         self.lines: list[ScriptedLine] = []
         """In order of the connections."""
         self.told: list[Any] = []
@@ -126,7 +137,7 @@ class System:
         add_writers(
             self.assembly, directory, world.random,
             check_sessions=self.past.unrecovered.since() if self.past is not None else {},
-            open_store=lambda terms: MemoryStore(self.tables),
+            open_store=lambda terms: self._open_store(terms, stalling=bool(chaos)),
         )  # fmt: skip
         add_monitor(self.assembly, publish_seconds=publish_seconds, symbols_shown=10)
         journal = add_journal(self.assembly, directory) if journalled else None
@@ -134,6 +145,8 @@ class System:
             add_feed(self.assembly, feed, "ws://scripted", self._make_dialer, world.random, journal)
         if self.past is not None:
             self.past.attach(self.assembly)
+        if chaos:
+            add_chaos(self.assembly, parse(chaos))
         self.slot: Slot[SupervisorState] = Slot(
             "supervisor", SupervisorState(), self.assembly.supervisor.mailbox, self.assembly.clock,
             monitor=self.assembly.monitor,
@@ -149,6 +162,16 @@ class System:
                 "tell_host": self.told.append,
             },
         )
+
+    def tables_of(self, store: str) -> MemoryTables:
+        """Give the tables of a store whose path is its name; those of the first one are `tables`."""
+        return self.tables if store == "s" else self.others.setdefault(store, MemoryTables())
+
+    def _open_store(self, terms: StoreTerms, *, stalling: bool) -> Store:
+        path = Path(terms.path).name
+        store = MemoryStore(self.tables if path == "lake" else self.tables_of(path))
+        # Whoever waits on this thread would wait for itself.
+        return StallingStore(store, self.assembly.clock.monotonic, call_seconds=0.0) if stalling else store
 
     def _make_dialer(self, feed: Feed, url: str) -> StartDialer:
         self.lines.append(ScriptedLine())
@@ -168,6 +191,15 @@ class System:
         self.world.run(lambda: any(isinstance(told, SupervisorStarted) for told in self.told))
         self.world.run(lambda: self.line.diallings > 0)
         self.world.settle()
+
+    def retune(self, settings: Settings) -> None:
+        """Have these settings brought into effect, while the rest goes on."""
+        self.assembly.supervisor.tell(Retune(settings))
+
+    @property
+    def retuned(self) -> list[Retuned]:
+        """What the supervisor told its host of such changes."""
+        return [told for told in self.told if isinstance(told, Retuned)]
 
     def quiet(self) -> bool:
         """Whether every message was handled, by an actor that is well."""
