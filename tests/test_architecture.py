@@ -53,6 +53,8 @@ BROAD_EXCEPT: Final[Mapping[str, str]] = {
     "actors/base.py:Actor.on_start": "Pykka calls no hook for a failure here: it is told, then raised on",
     "actors/base.py:Actor.on_receive": "where the loop begins: a SystemExit would end all actors",
     "actors/base.py:Actor._salvage": "a record that kills its handler, whatever it raises, is to be buried",
+    "actors/port.py:Port.get": "Pykka calls no hook for a failure here: it becomes a message that crashes the actor",
+    "actors/port.py:Port.poll": "as in Port.get",
     "actors/supervisor.py:SupervisorActor._start": "a child's constructor, which is where its loop begins",
     "cli/run.py:_status": "an ask raises what the monitor's handler did; the run must go on",
     "web/asking.py:Asking._call": "the thread's outermost frame: those who wait must hear of any failure",
