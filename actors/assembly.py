@@ -161,6 +161,18 @@ class Assembly:
     ) -> Mailbox:
         return Mailbox(limit, self._blocking, gate, self._budget, batch_bytes)
 
+    def bound_mailboxes(self) -> None:
+        """Have the bounds of all mailboxes be as the settings say."""
+        actors = self.settings.actors
+        limits = {
+            "normalizer": actors.frames_mb * MB,
+            **dict.fromkeys(("detector", "writer"), actors.mailbox_ticks),
+        }
+        for spec in (*self.specs.values(), *self.retired.values()):
+            if spec.kind in limits:
+                spec.slot.mailbox.bound(limits[spec.kind])
+        self._budget.bound(actors.mailbox_total_mb * MB)
+
     # Detectors
 
     @property

@@ -18,6 +18,7 @@ from core.records import NO_TIME, REASONS, REJECT, WARN, Gap, ScoredBlock, Score
 from core.scoring import ScoringRules, SymbolState, initial_state, resized, score
 from core.standing import Standing
 from core.tracked import Tracked
+from core.turns import in_turn
 from messages.journaling import SegmentClosed, StatesMarked
 from messages.lane import Shed
 from messages.normalization import DetectorReady, GapNoted, Ticks
@@ -29,6 +30,10 @@ DetectorMessage = (
     GapNoted | RecentTicks | ReportSymbols | SegmentClosed | SetRules | HandOver | TakeOver | ForgetSymbols
     | Drain
 )  # fmt: skip
+REFUSED_TICKS = 200
+"""How many of a symbol's last rejected ticks are kept for whoever asks ..."""
+REFUSED_SHARE = 8
+"""... in at most this part of the memory for its recent ticks."""
 SymbolKey = tuple[str, str]
 """Feed and symbol."""
 
@@ -74,7 +79,9 @@ class DetectorActor(Actor[DetectorState]):
         self._session = session
         self._rules = rules
         self._sources = sources
-        self._empty_recent = TickHistory(recent_ticks, recent_bytes)
+        refused_bytes = recent_bytes // REFUSED_SHARE
+        self._empty_recent = TickHistory(recent_ticks, recent_bytes - refused_bytes)
+        self._empty_refused = TickHistory(min(recent_ticks, REFUSED_TICKS), refused_bytes)
 
     def senders(self) -> frozenset[str]:
         """The normalizers."""
@@ -89,10 +96,10 @@ class DetectorActor(Actor[DetectorState]):
         match message:
             case GapNoted(_, gap):
                 self._pass_gap(gap, tx)
-            case RecentTicks(symbol, n, feed):
-                return self._recent(symbol, n, feed)
-            case ReportSymbols(most):
-                self._report(most, tx)
+            case RecentTicks():
+                return self._recent(message)
+            case ReportSymbols(most, turn):
+                self._report(most, turn, tx)
             case SegmentClosed():
                 pass_mark(self.slot, message, self.writers, self._journal, tx)
             case SetRules(rules):
@@ -140,8 +147,9 @@ class DetectorActor(Actor[DetectorState]):
         scored = ScoredBlock(block, scores)
         rejects = int(np.count_nonzero(scores.verdict == REJECT))
         after = Tracked(
-            state, tracked.recent.append(scored, rejects), tracked.standing.after(block, scores, rejects)
-        )
+            state, tracked.recent.append(scored, rejects), tracked.standing.after(block, scores, rejects),
+            tracked.refused.append_refused(scored, rejects),
+        )  # fmt: skip
         tx.do(partial(self.slot.state.symbols.__setitem__, key, after))
         self._tell_verdicts(block, scores, tx)
         if block.session == self._session:
@@ -156,7 +164,7 @@ class DetectorActor(Actor[DetectorState]):
 
     def _untracked(self, key: SymbolKey) -> Tracked:
         state = self.slot.state.warm.get(key) or initial_state(self._rules)
-        return Tracked(state, self._empty_recent, Standing())
+        return Tracked(state, self._empty_recent, Standing(), self._empty_refused)
 
     def _tell_verdicts(self, block: TickBlock, scores: Scores, tx: Transaction) -> None:
         if block.session != self._session or not scores.verdict.any():
@@ -177,18 +185,19 @@ class DetectorActor(Actor[DetectorState]):
         for writer in self.writers.values():
             tx.put(writer, GapNoted(self.slot.name, gap))
 
-    def _recent(self, symbol: str, n: int, feed: str | None) -> tuple[ScoredBlock, ...]:
-        for (of_feed, of_symbol), tracked in self.slot.state.symbols.items():
-            if of_symbol == symbol and feed in (None, of_feed):
-                return tracked.recent.last(n)
+    def _recent(self, asked: RecentTicks) -> tuple[ScoredBlock, ...]:
+        for (feed, symbol), tracked in self.slot.state.symbols.items():
+            if symbol == asked.symbol and asked.feed in (None, feed):
+                refused = tracked.refused.last(asked.n) if asked.refused else ()
+                return (*tracked.recent.last(asked.n), *refused)
         return ()
 
-    def _report(self, most: int, tx: Transaction) -> None:
+    def _report(self, most: int, turn: int, tx: Transaction) -> None:
         if self.slot.monitor is None:
             return
         standings = tuple(
             (feed, symbol, tracked.standing.settled())
-            for (feed, symbol), tracked in list(self.slot.state.symbols.items())[:most]
+            for (feed, symbol), tracked in in_turn(list(self.slot.state.symbols.items()), most, turn)
         )
         tx.tell(self.slot.monitor, SymbolsReported(self.slot.name, standings))
 

@@ -69,6 +69,15 @@ class Budget:
         """
         self._gates.append(gate)
 
+    def bound(self, limit_bytes: int) -> None:
+        """Allow so much from now on."""
+        with self._lock:
+            before = self.exceeded
+            self._limit = limit_bytes
+            opened = self._turn(before)
+        for gate in opened:
+            gate.announce()
+
     def take(self, nbytes: int) -> None:
         """Count bytes that a mailbox now holds; negative ones were let go of."""
         with self._lock:

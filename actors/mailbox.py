@@ -73,6 +73,14 @@ class Mailbox:
     def __len__(self) -> int:
         return len(self._control) + len(self._data) - self._empty_places
 
+    def bound(self, limit: int) -> None:
+        """Bound the weight of a key anew; what is above it already gives way to the next that is put."""
+        with self._condition:
+            self._limit = limit
+            for key, account in self._accounts.items():
+                if self._gate is not None and account.weight < limit:
+                    self._gate(key[0]).open((id(self), key))
+
     def listen(self, listener: Callable[[], None] | None) -> None:
         """Call the listener at every put: for a reader that waits on something else than `wait`."""
         self._listener = listener

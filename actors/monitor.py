@@ -41,6 +41,9 @@ MonitorMessage = (
 RECENT_ALERTS = 50
 UNPOSTED_ALERTS = 1_000
 CUT_PATIENCE_SECONDS = 10.0
+ACTORS_CUT_A_SECOND = 1_000
+SYMBOLS_ASKED_A_SECOND = 250
+"""An answer takes some 100 µs of a detector's and the monitor's time; so that is 2.5 percent of a core."""
 
 log = logging.getLogger("tapeline.alerts")
 
@@ -74,9 +77,12 @@ class MonitorState:
     lines: dict[str, LineChanged] = field(default_factory=dict)
     children: dict[str, ChildChanged] = field(default_factory=dict)
     breakers: dict[str, BreakerChanged] = field(default_factory=dict)
-    symbols: dict[tuple[str, str], Standing] = field(default_factory=dict)
+    rows: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    """By feed and symbol: how it stood when it was last asked."""
     rates: dict[tuple[str, str], tuple[float, int, float]] = field(default_factory=dict)
     """By symbol: when it was last asked, its ticks then, and ticks per second."""
+    asked: int = 0
+    """How many times a detector was asked how its symbols stand."""
     cut: int = 0
     cut_begun: float = 0.0
     cuts_paused: bool = False
@@ -84,6 +90,8 @@ class MonitorState:
     """Actors whose side of the cut has not come."""
     reports: dict[str, tuple[FrozenCounts, FrozenCounts]] = field(default_factory=dict)
     ledger: dict[str, Any] | None = None
+    counts: list[tuple[str | None, str, str, int]] = field(default_factory=list)
+    """What the ledger adds up: store, feed, name, how many."""
     recovery: RecoveryProgressed | None = None
     """None where there was nothing to recover."""
 
@@ -235,18 +243,31 @@ class MonitorActor(Actor[MonitorState]):
     def _publish(self, tx: Transaction) -> None:
         state, now = self.slot.state, self.slot.clock.monotonic()
         pipeline = self._reach.pipeline()
-        # A cut costs every actor a message; with thousands of them it is taken less often.
-        tx.start_timer("publish", max(self._publish_seconds or 1.0, len(pipeline) / 1_000), PublishTick())
+        publish_seconds = self._publish_seconds or 1.0
+        tx.start_timer("publish", publish_seconds, PublishTick())
         waited_enough = not state.awaited or now - state.cut_begun > CUT_PATIENCE_SECONDS
-        if waited_enough and not state.cuts_paused:
+        # A cut costs every actor a message; with thousands of them it is taken less often.
+        is_due = now - state.cut_begun > len(pipeline) / ACTORS_CUT_A_SECOND - publish_seconds / 2
+        if is_due and waited_enough and not state.cuts_paused:
             tx.do(partial(setattr, state, "cut", state.cut + 1))
             tx.do(partial(setattr, state, "cut_begun", now))
             tx.do(partial(setattr, state, "reports", {}))
             tx.do(partial(setattr, state, "awaited", set(pipeline)))
             for source in self._reach.sources():
                 tx.tell(source, TakeCut(state.cut + 1))
-        for detector in self._reach.detectors()[: self._symbols_shown]:
-            tx.tell(detector, ReportSymbols(self._symbols_shown))
+        self._ask_detectors(publish_seconds, tx)
+
+    def _ask_detectors(self, seconds: float, tx: Transaction) -> None:
+        """Ask as many detectors how their symbols stand as may be asked in so many seconds, in turn."""
+        state, detectors = self.slot.state, self._reach.detectors()[: self._symbols_shown]
+        if not detectors:
+            return
+        most = max(1, min(self._symbols_shown, round(SYMBOLS_ASKED_A_SECOND * seconds)))
+        asked = min(len(detectors), most)
+        tx.do(partial(setattr, state, "asked", state.asked + asked))
+        for i in range(state.asked, state.asked + asked):
+            turn, place = divmod(i, len(detectors))
+            tx.tell(detectors[place], ReportSymbols(most // asked, turn))
 
     def _pause_cuts(self, paused: bool) -> None:
         """Forget the cut under way: it was begun with others than there will be."""
@@ -268,7 +289,7 @@ class MonitorActor(Actor[MonitorState]):
         nothing: FrozenCounts = {}
         retired = {name: (counts, nothing) for name, counts in self._reach.retired().items()}
         ledger = cut_ledger({**retired, **self.slot.state.reports}, writers, self._reach.gone())
-        self.slot.state.ledger = ledger.as_json()
+        self.slot.state.ledger, self.slot.state.counts = ledger.as_json(), list(ledger.counts())
 
     def _take_standing(self, key: tuple[str, str], standing: Standing, tx: Transaction) -> None:
         state, now = self.slot.state, self.slot.clock.monotonic()
@@ -277,23 +298,29 @@ class MonitorActor(Actor[MonitorState]):
         if before is not None:
             elapsed = now - before[0]
             rate = (standing.ticks - before[1]) / elapsed if elapsed > 0 else before[2]
-        tx.do(partial(state.symbols.__setitem__, key, standing))
+        tx.do(partial(state.rows.__setitem__, key, symbol_row(*key, standing, rate)))
         tx.do(partial(state.rates.__setitem__, key, (now, standing.ticks, rate)))
 
     def _status(self) -> dict[str, Any]:
         state = self.slot.state
         return {
             "ledger": state.ledger,
+            "counts": state.counts,
             "recovery": None if state.recovery is None else asdict(state.recovery),
             "lines": [asdict(line) for line in state.lines.values()],
             "stores": [asdict(state.breakers[store]) for store in self.writers if store in state.breakers],
             "actors": [
-                {**asdict(child), "waiting": depth} for child, depth in self._with_depths(state.children)
+                # Written out: of thousands `asdict` would take longer than all else.
+                {
+                    "child": child.child,
+                    "state": child.state,
+                    "restarts": child.restarts,
+                    "text": child.text,
+                    "waiting": depth,
+                }
+                for child, depth in self._with_depths(state.children)
             ],
-            "symbols": [
-                symbol_row(feed, symbol, standing, state.rates[feed, symbol][2])
-                for (feed, symbol), standing in sorted(state.symbols.items())
-            ],
+            "symbols": [row for _, row in sorted(state.rows.items())],
             "alerts": [asdict(alert) for alert in state.alerts],
         }
 

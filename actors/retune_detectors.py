@@ -1,4 +1,4 @@
-"""The steps that change the detectors' rules, and how many share the symbols."""
+"""The steps that change the detectors' rules, how many share the symbols, and the bounds of mailboxes."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -17,12 +17,20 @@ if TYPE_CHECKING:
 def steps(retuning: "Retuning", before: Settings, after: Settings) -> "list[Step]":
     """Give the steps from one configuration to the other; none where these settings are the same."""
     found: list[Step] = []
+    bounds = ("mailbox_ticks", "frames_mb", "mailbox_total_mb")
+    if any(getattr(before.actors, name) != getattr(after.actors, name) for name in bounds):
+        found.append(partial(_bound, retuning))
     if before.detector != after.detector:
         found.append(partial(_set_rules, retuning))
     if before.actors.detectors != after.actors.detectors:
         found += [partial(step, retuning) for step in (_start, _reroute, retire_idle)]
         found += catching_up(retuning)
     return found
+
+
+def _bound(retuning: "Retuning", tx: Transaction) -> "Iterable[Awaited]":
+    retuning.assembly.bound_mailboxes()
+    return ()
 
 
 def _set_rules(retuning: "Retuning", tx: Transaction) -> "Iterator[Awaited]":

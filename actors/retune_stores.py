@@ -137,7 +137,7 @@ def _tell_gone(retuning: "Retuning", store: str, tx: Transaction) -> "Iterable[A
         place = assembly.settings.data_dir / "spool" / store
         text = f"{rows:,} rows that the store {store} did not take wait in {place}; add it again to have them"
         _notice(retuning, "spool", store, text, tx)
-    if False:
+    if assembly.settings.journal.enabled:
         tx.tell(assembly.journal, StoreLeft(store))
     return ()
 

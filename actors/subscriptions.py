@@ -87,6 +87,10 @@ class Subscriptions:
     def overdue(self, tx: Transaction) -> None:
         """The time to confirm is over: tell what was not; what was left is taken for gone."""
         state, seconds = self._connection.slot.state, self._connection.terms.acknowledge_seconds
+        if state.leaving and not self._connection.port.open:
+            # Nothing is read: what was sent before the venue let go may still wait in the socket.
+            tx.start_timer("acknowledge", seconds, CheckAcknowledged())
+            return
         if state.unacknowledged:
             count = len(state.unacknowledged)
             text = f"{count} subscription request(s) were not acknowledged within {seconds:g} s"

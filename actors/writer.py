@@ -316,7 +316,7 @@ class WriterActor(Actor[WriterState]):
         try:
             # A predecessor may have spooled it and died before that was noted.
             if not self._spool.holds(part):
-                self._spool.append(part)
+                self._spool.append(part, self.check_current)
         except SpoolFull as error:
             tx.count_all(counted(part, "shed.spool_full"))
             text = f"{len(part)} rows of {part.table} were lost to the store {self._terms.store}: {error}"
@@ -396,6 +396,4 @@ class WriterActor(Actor[WriterState]):
             return
         tx.do(partial(self.slot.state.advance, reported=state.value))
         self.notice(tx, "breaker", None, None, f"{self._terms.store}: breaker {state.value}: {text}")
-        if self.slot.monitor is not None:
-            rows = sum(self._spool.rows_by_feed().values())
-            tx.tell(self.slot.monitor, BreakerChanged(self._terms.store, state.value, rows))
+        self._tell_spool(tx)

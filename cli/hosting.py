@@ -17,6 +17,7 @@ from actors.slot import Slot
 from actors.stacks import report
 from actors.supervisor import SupervisorActor
 from actors.supervisor_state import SupervisorState
+from cli.notifying import Notifier
 from cli.reloading import Reloading
 from cli.signals import HANGUP, REPORT, Inbox, TerminalGone
 from core.describe import described
@@ -30,6 +31,8 @@ COLLECT_AFTER: Final = 50_000
 """Objects that must be new before the garbage collector looks for cycles among them."""
 SUPERVISOR_SECONDS: Final = 30.0
 """The supervisor is at one message for longer: it hangs, and nobody is there to restart it."""
+ANSWER_SECONDS: Final = 5.0
+"""The supervisor is at one message for longer: the service manager's watchdog is not fed."""
 
 log = logging.getLogger("tapeline")
 
@@ -43,8 +46,10 @@ class Host:
         duration_seconds: float | None = None,
         reloading: Reloading | None = None,
         inbox: Inbox | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         """Without `reloading`, settings stay as they are. `inbox` may hold signals that came earlier."""
+        self._notifier = notifier or Notifier()
         self._assembly = assembly
         self._duration = duration_seconds
         self._reloading = reloading
@@ -66,9 +71,11 @@ class Host:
         while True:
             match self._wait(next_show):
                 case SupervisorEnded() as ended:
+                    self._notifier.stopping(ended.text or "has drained")
                     return ended
                 case SupervisorStarted():
                     log.info("every actor has started")
+                    self._notifier.ready("running")
                     self._ends_at = None if self._duration is None else monotonic() + self._duration
                     if self._reloading is not None:
                         self._reloading.begin()
@@ -87,6 +94,8 @@ class Host:
                     self._stop("the time is up")
             if self._supervisor_hangs():
                 return self._given_up()
+            if self._supervisor_answers():
+                self._notifier.alive()
             if monotonic() >= next_show:
                 show()
                 next_show = monotonic() + every_seconds
@@ -108,10 +117,15 @@ class Host:
         self._watch, hung = self._watch.look(sights, monotonic(), SIGNAL_SECONDS)
         return bool(hung)
 
+    def _supervisor_answers(self) -> bool:
+        """Whether it has not been at one message for long, at the last look."""
+        return all(seconds < ANSWER_SECONDS for _, seconds in self._watch.seen.values())
+
     def _given_up(self) -> SupervisorEnded:
         what = described(self._slot.pulse.doing)
         log.error("the supervisor hangs in %s\n%s", what, report(self._slots()))
         text = f"the supervisor hangs: it was at {what} for more than {SUPERVISOR_SECONDS:g} s"
+        self._notifier.stopping(text)
         return SupervisorEnded(70, text, None, hanging=("supervisor",))
 
     def _wait(self, next_show: float) -> object:
@@ -123,6 +137,7 @@ class Host:
 
     def _stop(self, reason: str) -> None:
         self._stops += 1
+        self._notifier.stopping(reason)
         self._assembly.supervisor.tell(BeginDrain(reason, now=self._stops > 1))
         if self._reloading is not None:
             self._reloading.end()

@@ -9,6 +9,7 @@ from time import time_ns
 from typing import Any
 
 from actors.address import Address
+from cli.notifying import Notifier
 from core.errors import SettingsError
 from core.retuning import Change, changes, merged
 from core.settings import Settings
@@ -53,6 +54,7 @@ class Reloading:
         settings: Callable[[], Settings],
         supervisor: Address[Any],
         clock: Callable[[], int] = time_ns,
+        notifier: Notifier | None = None,
     ) -> None:
         """`load` reads `file` as at the start, and raises SettingsError; `settings` gives those in effect."""
         self._load = load
@@ -60,6 +62,7 @@ class Reloading:
         self._settings = settings
         self._supervisor = supervisor
         self._clock = clock
+        self._notifier = notifier or Notifier()
         self._asked = self._started = self._ending = False
         self._under_way: tuple[Change, ...] | None = None
         self._outcome = Outcome(None if file is None else str(file.absolute()), os.getpid())
@@ -97,6 +100,7 @@ class Reloading:
         if self._asked and self._under_way is None and (self._started or self._ending):
             self._asked = False
             self._outcome = replace(self._outcome, begun=self._outcome.begun + 1)
+            self._notifier.reloading()
             self._reload()
 
     def _reload(self) -> None:
@@ -138,3 +142,5 @@ class Reloading:
 
     def _over(self, **told: Any) -> None:
         self._outcome = replace(self._outcome, number=self._outcome.begun, at_ns=self._clock(), **told)
+        error = told["error"]
+        self._notifier.ready(f"running; not reloaded: {error}" if error else "running; reloaded")

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from cli.hosting import Host
 from cli.latencies import latencies
 from cli.live_table import LiveTable
 from cli.log_lines import Mark, line, mark
+from cli.notifying import Notifier
 from cli.past import Past
 from cli.preparing import (
     check_stores,
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
     on_terminal = sys.stdout.isatty() and not arguments.json
     log_to_stderr(logging.WARNING if on_terminal else logging.INFO)
+    notifier = Notifier.from_environment(os.environ)
+    notifier.status("preparing")
     # Signals are handled until the ledger is printed: a second Ctrl-C must not cost it.
     with ExitStack() as to_the_end:
         signals = to_the_end.enter_context(taking_signals())
@@ -72,16 +76,16 @@ def run(arguments: argparse.Namespace) -> int:
             past.attach(assembly)
             reloading = Reloading(
                 partial(load_settings, arguments), arguments.config, lambda: assembly.settings,
-                assembly.supervisor,
+                assembly.supervisor, notifier=notifier,
             )  # fmt: skip
             server = _listen(settings, assembly, reloading)
             stack.callback(server.close)
             server.start()
             directory.tell_monitor({"host": settings.monitor.host, "port": server.port})
             log.info("status on %s, port %d", settings.monitor.host, server.port)
-            host = Host(assembly, arguments.duration, reloading, signals.inbox)
+            host = Host(assembly, arguments.duration, reloading, signals.inbox, notifier)
             signals.hosted = True
-            ended = _host(host, assembly, reloading, on_terminal)
+            ended = _host(host, assembly, reloading, notifier, on_terminal)
             past.conclude(assembly, ended)
         status = conclude(ended, arguments.json, summarize, latency=latencies(assembly))
     return leave(status, ended.hanging)
@@ -157,10 +161,12 @@ def _listen(settings: Settings, assembly: Assembly, reloading: Reloading) -> Sta
             sleep(RETRY_SECONDS)
 
 
-def _host(host: Host, assembly: Assembly, reloading: Reloading, on_terminal: bool) -> SupervisorEnded:
+def _host(
+    host: Host, assembly: Assembly, reloading: Reloading, notifier: Notifier, on_terminal: bool
+) -> SupervisorEnded:
     """Run the supervisor, showing how things stand: a live table, or a log line now and then."""
     if not on_terminal:
-        return host.run(LINE_SECONDS, LogLines(assembly, reloading).show)
+        return host.run(LINE_SECONDS, LogLines(assembly, reloading, notifier).show)
     with LiveTable() as table:
         return host.run(TABLE_SECONDS, lambda: _draw(table, assembly, reloading))
 
@@ -171,18 +177,21 @@ def _draw(table: LiveTable, assembly: Assembly, reloading: Reloading) -> None:
 
 
 class LogLines:
-    """Logs one line a time, with the rate since the one before."""
+    """Logs one line a time, with the rate since the one before, and tells the service manager as well."""
 
-    def __init__(self, assembly: Assembly, reloading: Reloading) -> None:
+    def __init__(self, assembly: Assembly, reloading: Reloading, notifier: Notifier) -> None:
         self._assembly = assembly
         self._reloading = reloading
+        self._notifier = notifier
         self._began = monotonic()
         self._last: Mark | None = None
 
     def show(self) -> None:
         """Log how things stand."""
         status, seconds = _status(self._assembly, self._reloading), monotonic() - self._began
-        log.info("%s", line(status, seconds, self._last))
+        text = line(status, seconds, self._last)
+        log.info("%s", text)
+        self._notifier.status(text)
         self._last = mark(status, seconds)
 
 

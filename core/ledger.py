@@ -12,7 +12,7 @@ and once for each store that got them; those that a store did not get, since it 
 far as it is concerned, with the reason `store_absent`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,6 +70,15 @@ class Ledger:
         """Names of all feeds that anything was counted for."""
         counts = (self.shared, *self.stores.values())
         return tuple(sorted({feed for part in counts for feed, name in part if feed}))
+
+    def counts(self) -> Iterator[tuple[str | None, str, str, int]]:
+        """Give every count as store, feed, name, n; the store is None for what all of them share."""
+        for (feed, name), n in self.shared.items():
+            if name != SENT and not name.startswith(f"{SENT}_to."):
+                yield None, feed, name, n
+        for store in self.stores:
+            for (feed, name), n in self._own(store).items():
+                yield store, feed, name, n
 
     def as_json(self) -> dict[str, Any]:
         """Give the object that `--json` prints; `total` is all feeds against the first store."""

@@ -49,13 +49,23 @@ class TickHistory:
         accepted = _accepted(block) if rejects else block
         if accepted is None:
             return self
-        count, weight = len(accepted), _weight(accepted)
+        return self._added(accepted)
+
+    def append_refused(self, block: ScoredBlock, rejects: int) -> Self:
+        """Give a history of refused ticks with those of a block added, in which so many were rejected."""
+        if not rejects:
+            return self
+        refused = block.scores.verdict == REJECT
+        return self._added(_rebuilt([block], lambda columns: columns[0][refused]))
+
+    def _added(self, block: ScoredBlock) -> Self:
+        count, weight = len(block), _weight(block)
         # In the order of the fields: `replace` would take a third of the time of a one-tick block.
         added = type(self)(
             self.limit_ticks,
             self.limit_bytes,
             self.chunks,
-            (*self.tail, accepted),
+            (*self.tail, block),
             self.ticks + count,
             self.nbytes + weight,
             self.tail_ticks + count,

@@ -14,9 +14,13 @@ from core.suggest import quote
 MAX_NAME_LENGTH: Final = 64
 MAX_SYMBOL_LENGTH: Final = 128
 MAX_DETECTORS: Final = 1_000
+MIN_TOKEN_LENGTH: Final = 16
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HANDSHAKE: Final = re.compile(r"host|connection|upgrade|sec-websocket-(?!protocol$).*", re.IGNORECASE)
+_WEB_HOST: Final = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?"
+)
 _LAKE_SCHEMES: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
 _T = TypeVar("_T")
 
@@ -64,17 +68,37 @@ def check_detectors(value: Any) -> Any:
     return value
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether an address can be reached by its own machine only."""
+    try:
+        return host == "localhost" or ("%" not in host and ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
 def check_loopback(host: str) -> str:
     """Take an address that only this machine can reach."""
-    try:
-        loopback = host == "localhost" or ("%" not in host and ip_address(host).is_loopback)
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ValueError(
-            f"{quote(host)} is not a loopback address; only localhost, ::1 and 127.x.x.x are, in this release"
-        )
+    if not is_loopback(host):
+        raise ValueError(f"{quote(host)} is not a loopback address: localhost, ::1 or 127.x.x.x")
     return host
+
+
+def check_listening(host: str) -> str:
+    """Take an address to listen on."""
+    try:
+        address = None if host == "localhost" else ip_address(host)
+    except ValueError:
+        raise ValueError(f"{quote(host)} is neither localhost nor an IP address") from None
+    if address is not None and "%" in host:
+        raise ValueError(f"{quote(host)}: an address with a zone cannot be listened on")
+    return host
+
+
+def check_web_host(host: str) -> str:
+    """Take what a `Host` header may say: a name or an address, and perhaps a port."""
+    if not _WEB_HOST.fullmatch(host):
+        raise ValueError(f"{quote(host)} must be like tape.example.com or tape.example.com:8443")
+    return host.lower()
 
 
 def check_data_dir(path: str) -> str:

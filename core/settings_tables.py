@@ -11,7 +11,14 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from core.secret import Secret, database_url, webhook_url
-from core.settings_rules import check_detectors, check_loopback, check_store_path
+from core.settings_rules import (
+    MIN_TOKEN_LENGTH,
+    check_detectors,
+    check_listening,
+    check_store_path,
+    check_web_host,
+    is_loopback,
+)
 from core.settings_types import (
     ChildKind,
     FilledText,
@@ -201,7 +208,6 @@ class Supervision(Table):
         "is counted as shed.",
     )
 
-
     def deadline_seconds(self, kind: str) -> float:
         """Give how long a handler of this kind of actor may take."""
         waits_for_disks = kind in ("writer", "journal")
@@ -305,16 +311,50 @@ class Store(Table):
 
 
 class Monitor(Table):
-    """Where the operator's page and the status command find the running pipeline."""
+    """Where the operator's page, the API and the status command find the running pipeline."""
 
-    host: Annotated[Text, AfterValidator(check_loopback)] = Field(
+    host: Annotated[Text, AfterValidator(check_listening)] = Field(
         default="127.0.0.1",
         description="The address to listen on.",
-        json_schema_extra={"bounds": "`localhost`, `::1` or `127.x.x.x`"},
+        json_schema_extra={
+            "bounds": "`localhost` or an IP address; one that others can reach needs a `token`"
+        },
     )
     port: Whole = Field(
         default=8321, ge=0, le=65_535, description="The port to listen on; 0 for any free one."
     )
+    page: Flag = Field(
+        default=True,
+        description="Whether a process of its own serves the page, the API and the metrics; else there are "
+        "only /status and /healthz, on this machine.",
+    )
+    hosts: tuple[Annotated[Text, AfterValidator(check_web_host)], ...] = Field(
+        default=(),
+        description="Other names that the page is asked for under, as in `Host` headers: those of a proxy.",
+        json_schema_extra={"bounds": "`name` or `name:port`"},
+    )
+    token: HiddenText = Field(
+        default=Secret("", ""),
+        description="What to say to be let in, as `Authorization: Bearer` or in the page's form; empty: "
+        "nobody is asked.",
+        json_schema_extra={"bounds": f"at least {MIN_TOKEN_LENGTH} characters; better `env:NAME`"},
+    )
+
+    @field_validator("page")
+    @classmethod
+    def _only_the_page_can_ask(cls, page: bool, info: ValidationInfo) -> bool:
+        if not page and not is_loopback(info.data.get("host", "localhost")):
+            raise ValueError(f"without it monitor.host must be a loopback address, not {info.data['host']}")
+        return page
+
+    @field_validator("token")
+    @classmethod
+    def _keeps_others_out(cls, token: Secret, info: ValidationInfo) -> Secret:
+        if token and len(token.reveal()) < MIN_TOKEN_LENGTH:
+            raise ValueError(f"needs at least {MIN_TOKEN_LENGTH} characters")
+        if not token and not is_loopback(info.data.get("host", "localhost")):
+            raise ValueError(f"is needed: others can reach monitor.host = {info.data['host']}")
+        return token
 
 
 class Alerts(Table):

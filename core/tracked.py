@@ -14,3 +14,5 @@ class Tracked:
     state: SymbolState
     recent: TickHistory
     standing: Standing
+    refused: TickHistory
+    """Newest ticks that were rejected."""

@@ -38,13 +38,17 @@ class RecentTicks:
     n: int = 100
     feed: str | None = None
     """None: of any feed that has the symbol."""
+    refused: bool = False
+    """Whether as many of the last refused ticks follow the validated ones, in blocks of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportSymbols:
-    """From the monitor to a detector: tell how your symbols stand, at most so many."""
+    """From the monitor to a detector: tell how your symbols stand, at most so many; the next ones in turn."""
 
     most: int
+    turn: int = 0
+    """How often it was asked before: from that follows which symbols are next."""
 
 
 @dataclass(frozen=True, slots=True)

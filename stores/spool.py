@@ -10,7 +10,7 @@ import os
 import struct
 import zlib
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,18 +100,22 @@ class Spool:
         told, self._set_aside = tuple(self._set_aside), []
         return told
 
-    def append(self, part: Part) -> None:
-        """Put a part behind the others, durably; after SpoolFull nothing has changed."""
+    def append(self, part: Part, check: Callable[[], None] = lambda: None) -> None:
+        """Put a part behind the others, durably; after SpoolFull nothing has changed.
+
+        `check` is called when the part is on disk but does not count yet: what it raises leaves it out. A
+        writer that hung in here, and was replaced, must not bring in what its replacement has dealt with.
+        """
         content = _encoded(part)
         if self._nbytes + len(content) > self._max_bytes:
             raise SpoolFull(f"the spool {self._directory} would pass its {self._max_bytes} bytes")
         path = self._directory / f"{self._next:020d}{_SUFFIX}"
+        self._next += 1
         try:
-            _write_durably(path, content)
+            _write_durably(path, content, check)
         except OSError as error:
             raise SpoolFull(f"the spool {self._directory} cannot be written: {error}") from error
         self._enter(_Entry(path, len(content), part.table, part.batch, part.runs))
-        self._next += 1
 
     def head(self) -> Part | None:
         """Give the oldest part, None where there is none; unreadable ones before it are set aside.
@@ -186,19 +190,22 @@ def _is(entry: _Entry, part: Part) -> bool:
     return (entry.table, entry.batch) == (part.table, part.batch)
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def _write_durably(path: Path, content: bytes, check: Callable[[], None]) -> None:
     unfinished = path.with_suffix(".tmp")
+    done = False
     try:
         with unfinished.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        check()
         unfinished.rename(path)
         sync_directory(path.parent)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        raise
+        done = True
+    finally:
+        if not done:
+            unfinished.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:

@@ -97,3 +97,33 @@ def test_a_thread_that_opens_late_does_not_open_what_another_closed_meanwhile() 
     opener.join(DEADLINE_SECONDS)
     assert not opener.is_alive()
     assert gate.closed
+
+
+def test_other_bounds_close_and_open_the_gates_at_once() -> None:
+    gate, heard = Gate(), list[bool]()
+    gate.on_open(lambda: heard.append(gate.closed))
+    budget = Budget(10)
+    budget.hold(gate)
+    budget.take(8)
+    closed = []
+    for limit in (5, 20, 7):
+        budget.bound(limit)
+        closed.append(gate.closed)
+    assert closed == [True, False, True]
+    budget.take(-8)
+    assert heard == [False, False]
+
+
+def test_a_listener_that_is_there_twice_hears_once() -> None:
+    class Listener:
+        heard = 0
+
+        def hear(self) -> None:
+            self.heard += 1
+
+    gate, listener = Gate(), Listener()
+    for _ in range(2):
+        gate.on_open(listener.hear)
+    gate.close(1)
+    gate.open(1)
+    assert listener.heard == 1

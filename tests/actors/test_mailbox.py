@@ -310,3 +310,25 @@ def test_clearing_gives_memory_back_and_opens_gates() -> None:
     mailbox.empty_out()
     assert (before, gate.closed, budget.exceeded) == ((True, True), False, False)
     assert mailbox.in_flight() == {}
+
+
+def test_another_bound_holds_at_once() -> None:
+    """A gate that was closed for the old one opens; what is above the new one gives way to what comes."""
+    gate = Gate()
+    mailbox = Mailbox(2, frozenset({"wait"}), lambda _: gate)
+    for number in range(4):
+        mailbox.put_data(Parcel(number, ("wait", "A")))
+        mailbox.put_data(Parcel(10 + number, ("live", "A")))
+    closed = [gate.closed]
+    mailbox.bound(5)
+    closed.append(gate.closed)
+    mailbox.put_data(Parcel(4, ("wait", "A")))
+    closed.append(gate.closed)
+    assert closed == [True, False, True]
+    mailbox.bound(1)
+    mailbox.put_data(Parcel(14, ("live", "A")))
+    left = []
+    while (taken := mailbox.take_data()) is not None:
+        parcels = taken.messages if isinstance(taken, Batch) else ()
+        left += [parcel.number for parcel in parcels if isinstance(parcel, Parcel)]
+    assert left == [0, 1, 2, 3, 4, 14]

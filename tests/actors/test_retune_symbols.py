@@ -12,7 +12,7 @@ from tests.support.harness import World, telling_seed
 from tests.support.rescored import rescored, scored_rows
 from tests.support.retuned import FEED, SYMBOLS, Crashes, answers, check_order, cuts_balance, retune, settled
 from tests.support.scripted_venue import ScriptedVenue
-from tests.support.system import System
+from tests.support.system import SESSION, System
 from venues.generic import Generic
 
 MakeWorld = Callable[[int], World]
@@ -96,7 +96,8 @@ def test_a_crash_at_any_instant_changes_nothing(
     """Whoever dies while symbols come and go, and whenever."""
     with telling_seed(seed):
         world = make_world(seed)
-        crashes = Crashes(world, prefix, stage, 25)
+        # A connection that is away for longer than `acknowledge_seconds` reads too late what was sent before.
+        crashes = Crashes(world, prefix, stage, 5 if prefix in ("", "connection") else 25)
         system = System(world, tmp_path, FEED, failpoint=crashes)
         system.begin()
         crashes.system = system
@@ -149,8 +150,8 @@ def test_what_comes_until_the_time_is_over_is_taken_and_then_is_unknown(
     system.world.run(system.quiet)
     retune(system, tmp_path, *following(tuple(set(SYMBOLS) - {"S0"})))
     system.world.settle()
-    assert "S0" not in venue._lines[id(system.line)].symbols
     venue.speak(5)
+    assert venue.left == {"S0": [5]}
     system.world.settle()
     assert answers(system) == []
     before = system.world.clock.monotonic()
@@ -161,7 +162,26 @@ def test_what_comes_until_the_time_is_over_is_taken_and_then_is_unknown(
     system.world.run(system.quiet)
     account = system.drain().as_json()
     assert account["reasons"]["unknown_symbol"] == 5
-    assert len(scored_rows(system, "S0")) == 10
+    assert [row[0]["frame"] for row in scored_rows(system, "S0")][:10] == [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]
+
+
+def test_a_normalizer_that_is_late_takes_what_came_before(tmp_path: Path, make_world: MakeWorld) -> None:
+    """It hears that a symbol is gone behind the last of it, though the line is done long since."""
+    system = System(make_world(6), tmp_path, FEED)
+    system.begin()
+    venue = ScriptedVenue(system)
+    system.world.frozen.add("normalizer/f/0")
+    venue.speak(5)
+    system.world.settle()
+    retune(system, tmp_path, *following(SWAPPED))
+    terms = system.assembly.specs["normalizer/f/0"].arguments
+    system.world.run(lambda: "S8" not in terms["terms"].known)
+    system.world.settle()
+    system.world.frozen.clear()
+    system.world.run(lambda: len(answers(system)) == 1 and system.quiet())
+    assert system.drain().balanced
+    assert venue.said["S8"] == 5
+    check(system, venue)
 
 
 def test_where_no_line_has_room_there_is_a_line_more_and_its_name_comes_once(
@@ -217,3 +237,31 @@ def test_requests_keep_the_venues_pace(
     system.world.run(lambda: len(system.line.sent) == sent + 2)
     assert ScriptedVenue(system).subscribed(system.line) == {"S0", "N0", "N1"}
     assert system.drain().balanced
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_run_that_is_killed_after_a_change_is_recovered(
+    seed: int, tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """Lines that came while it ran are journalled as all others; each row is there once, and scored."""
+    one = (*FEED, "actors.normalizers=1")
+    with telling_seed(seed):
+        system = System(make_world(seed), tmp_path, one, journalled=True)
+        system.begin()
+        venue = ScriptedVenue(system)
+        venue.speak(5)
+        system.world.run(system.quiet)
+        retune(system, tmp_path, *following(ADDED), feed=one)
+        for _ in range(8):
+            venue.speak(2)
+            for _ in range(system.world.random.randrange(100)):
+                system.world.step()
+        system.world.run(lambda: not any(line.waiting for line in system.lines))
+        after = System(
+            make_world(seed + 1), tmp_path, (*one, *following(ADDED)), tables=system.tables,
+            journalled=True, session=SESSION + 1,
+        )  # fmt: skip
+        after.begin()
+        after.world.run(after.quiet)
+        assert after.drain().balanced
+        check(system, venue)

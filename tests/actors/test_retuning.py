@@ -82,24 +82,18 @@ def test_cuts_balance_before_and_after_and_those_taken_out_still_count(
         given += 20
         system.world.run(system.quiet)
         cuts_balance(system)
-        warnings = warned(system)
+        warnings = counted(system, "event.warn")
         retune(system, tmp_path, sharing(change))
         for number, line in enumerate(system.lines):
             line.say(*said(number, given + 1, given + 21))
         given += 20
         system.world.run(lambda: system.quiet() and settled(system))
         cuts_balance(system)
-        assert warned(system) >= warnings > 0
-    total = warned(system)
+        assert counted(system, "event.warn") >= warnings > 0
+    total = counted(system, "event.warn")
     ledger = system.drain()
     assert ledger.balanced
     assert ledger.as_json()["events"]["warn"] == total
-
-
-def warned(system: System) -> int:
-    """Count the warnings of all detectors that ever were."""
-    specs = [*system.assembly.specs.values(), *system.assembly.retired.values()]
-    return sum(spec.slot.counts.get(("f", "event.warn"), 0) for spec in specs)
 
 
 @pytest.mark.parametrize("stage", ["before", "effect", "after"])
@@ -137,11 +131,26 @@ def test_nothing_is_shed_because_symbols_move(tmp_path: Path, make_world: MakeWo
         line.say(*(trade(symbol, 100.0 + i % 3, i, padding=padding) for i in range(1, 101)))
     system.world.settle()
     assert all(line.waiting for line in system.lines[::2])
+    taken = counted(system, "frames")
+    assert taken > 30
+    normalizer = system.slot_of("normalizer/f/0").state
     system.world.frozen.clear()
-    system.world.run(lambda: system.quiet() and settled(system))
-    account = system.drain().as_json()
-    assert account["total"]["stored"] + account["total"]["rejected"] == 300
-    assert account["total"]["shed"] == 0 == account["frames"]["shed_frames"]
+    system.world.run(lambda: not normalizer.moving)
+    system.world.frozen.add("detector/f/S0")
+    system.world.settle()
+    assert answers(system) == [], "what has waited could be shed yet"
+    system.world.frozen.clear()
+    system.world.run(lambda: len(answers(system)) == 1)
+    assert counted(system, "decoded") >= taken, "what had waited is worked off before any may be shed"
+    assert counted(system, "shed_frames") == 0 == counted(system, "shed.overload")
+    system.world.run(system.quiet)
+    assert system.drain().balanced
+
+
+def counted(system: System, name: str) -> int:
+    """Count of all actors that there are and were."""
+    specs = [*system.assembly.specs.values(), *system.assembly.retired.values()]
+    return sum(spec.slot.counts.get(("f", name), 0) for spec in specs)
 
 
 def test_a_parked_symbol_begins_anew_in_another_detector(tmp_path: Path, make_world: MakeWorld) -> None:
@@ -303,3 +312,39 @@ def speak(system: System, first: int, last: int) -> None:
         system.world.run(lambda: system.quiet() and settled(system))
         until = system.world.clock.monotonic() + 11
         system.world.run(lambda until=until: system.world.clock.monotonic() > until)  # type: ignore[misc]
+
+
+def test_bounds_of_mailboxes_change_for_all_and_for_those_that_come_back(
+    tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """As the settings say, also of a detector that was away meanwhile."""
+    system = System(make_world(6), tmp_path, (*FEED, sharing(3)))
+    system.begin()
+    bounds = ("actors.mailbox_ticks=77", "actors.frames_mb=3", "actors.mailbox_total_mb=100")
+    for change in ((sharing("per-symbol"),), (sharing("per-symbol"), *bounds), (sharing(3), *bounds)):
+        retune(system, tmp_path, *change)
+    system.world.run(lambda: len(answers(system)) == 3)
+    limits = {spec.name.split("/")[0]: spec.slot.mailbox._limit for spec in system.assembly.specs.values()}
+    assert (limits["normalizer"], limits["detector"], limits["writer"]) == (3 * 2**20, 77, 77)
+    assert system.assembly._budget._limit == 100 * 2**20
+    assert system.drain().balanced
+
+
+def test_a_run_starts_warm_with_another_window(tmp_path: Path, make_world: MakeWorld) -> None:
+    """The checkpoint's windows are resized: the newest of them are what the next run begins with."""
+    first = System(make_world(7), tmp_path, (*FEED, "detector.window=8"), journalled=True)
+    first.begin()
+    first.line.say(*(trade("S0", 100.0 + i % 3, i) for i in range(1, 10)))
+    first.world.run(first.quiet)
+    first.drain()
+    for session, window in ((SESSION + 1, 5), (SESSION + 2, 20)):
+        again = System(
+            make_world(8), tmp_path, (*FEED, f"detector.window={window}", "detector.critical_z=2.0"),
+            tables=first.tables, journalled=True, session=session,
+        )  # fmt: skip
+        again.begin()
+        again.line.say(trade("S0", 101.0, 10 + session))
+        again.world.run(again.quiet)
+        again.drain()
+        (row,) = [row for row in first.tables.rows["ticks"] if row["session"] == session]
+        assert row["z"] is not None

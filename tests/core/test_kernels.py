@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core import kernels, records, symbol_state
+from core import kernels, records, scoring, symbol_state
 from core.records import Scores
 
 COLUMNS = ((np.int8, 2), (np.float64, 4))
@@ -25,6 +25,8 @@ def test_what_the_kernel_shares_with_other_modules_is_the_same_there() -> None:
         assert getattr(kernels, name) == getattr(records, name), name
     for name in ("FEATURES", "RINGS", "COUNTERS"):
         assert getattr(kernels, name) == getattr(symbol_state, name), name
+    for name in ("PRICES", "VOLUMES", "SIGNED_VOLUMES", "SPREADS"):
+        assert getattr(kernels, name) == getattr(scoring, name), name
 
 
 def test_features_stand_in_the_order_of_the_columns_of_scores() -> None:

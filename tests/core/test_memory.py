@@ -208,3 +208,16 @@ def test_65536_identities_are_remembered() -> None:
         assert answers(feed, [0, 65_535]) == [True, True]
         assert answers(feed, [65_536, 1, 0]) == [False, True, False]
         assert answers(feed, [1, 2]) == [False, False]
+
+
+def test_a_symbol_that_is_forgotten_is_as_new() -> None:
+    feed = FeedMemory()
+    for symbol in "AB":
+        lesson = feed.lesson((symbol, "trades"))
+        lesson.is_duplicate(1)
+        feed.learn({(symbol, "trades"): lesson})
+    feed.forget(frozenset("A"))
+    feed.forget(frozenset("A"))
+    assert [stream.symbol for stream in feed.export()] == ["B"]
+    assert not feed.lesson(("A", "trades")).is_duplicate(1)
+    assert feed.lesson(("B", "trades")).is_duplicate(1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.topology import detector_name, plan_feed
+from core.topology import detector_name, enough_connections, line_number, plan_feed, redealt
 
 symbols = st.lists(st.text("ABC", min_size=1, max_size=4), max_size=12, unique=True)
 numbers = st.integers(1, 6)
@@ -68,3 +68,42 @@ def test_any_text_has_a_shard(symbol: str, shards: int) -> None:
 def test_shards_take_about_the_same_number_of_symbols() -> None:
     names = [detector_name("f", f"S{i}", 4) for i in range(1000)]
     assert all(150 <= names.count(f"detector/{i}") <= 350 for i in range(4))
+
+
+@given(
+    st.lists(symbols, min_size=2, max_size=5), numbers, st.integers(1, 3),
+    st.one_of(st.none(), st.integers(3, 6)),
+)  # fmt: skip
+def test_symbols_are_dealt_again_and_nobody_else_moves(
+    changes: list[list[str]], connections: int, count: int, most: int | None
+) -> None:
+    first, *later = changes
+    plan = plan_feed("f", first, enough_connections(connections, len(first), most), count)
+    normalizers = plan.normalizers
+    next_line = len(plan.lines)
+    for names in later:
+        before, plan = plan, redealt(plan, names, normalizers, most, next_line)
+        places = {symbol: line for line in before.lines for symbol in line.symbols}
+        assert sorted(symbol for line in plan.lines for symbol in line.symbols) == sorted(names)
+        assert all(line.symbols and (most is None or len(line.symbols) <= most) for line in plan.lines)
+        there = {line.line for line in before.lines}
+        new = [line.line for line in plan.lines if line.line not in there]
+        assert new == [f"f/{next_line + i}/A" for i in range(len(new))]
+        next_line += len(new)
+        for line in plan.lines:
+            assert line.normalizer in normalizers
+            for symbol in line.symbols:
+                assert symbol not in places or places[symbol].line == line.line
+        if most is None:
+            assert len(new) <= (not before.lines)
+
+
+def test_a_new_symbol_goes_to_the_emptiest_line_and_a_line_more_only_where_none_has_room() -> None:
+    plan = plan_feed("f", ["A", "B", "C", "D"], 2, 2)
+    dealt = redealt(plan, ["A", "B", "D", "E", "F", "G"], plan.normalizers, 2, 7)
+    assert [(line.line, line.symbols, line.normalizer) for line in dealt.lines] == [
+        ("f/0/A", ("A", "E"), "normalizer/f/0"),
+        ("f/1/A", ("B", "D"), "normalizer/f/1"),
+        ("f/7/A", ("F", "G"), "normalizer/f/1"),
+    ]
+    assert line_number("f/7/A") == 7

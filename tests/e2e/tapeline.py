@@ -34,7 +34,8 @@ class Tapeline:
     @property
     def settings(self) -> list[str]:
         """The options that keep a command off what belongs to others."""
-        return ["--set", f"data_dir={self.data_dir}", "--set", "monitor.port=0"]
+        light = ("monitor.port=0", "monitor.page=false")
+        return ["--set", f"data_dir={self.data_dir}", *(word for value in light for word in ("--set", value))]
 
     def beside(self, name: str) -> "Tapeline":
         """Give another one, with a data directory of its own."""

@@ -98,6 +98,25 @@ def test_a_disk_that_refuses_counts_as_full_and_leaves_nothing_behind(tmp_path: 
     assert len(spool) == len(Spool(tmp_path / "spool", PLENTY)) == 1
 
 
+def test_what_was_overtaken_while_it_was_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A writer hung in here and was replaced: the replacement's parts are there, its own late one is not."""
+    spool = Spool(tmp_path / "spool", PLENTY)
+    late, mine = part(2, number=1), part(3, number=2)
+
+    class Overtaken(Exception):
+        pass
+
+    def check() -> None:
+        spool.append(mine)
+        raise Overtaken
+
+    with pytest.raises(Overtaken):
+        spool.append(late, check)
+    assert len(spool) == len(parts(tmp_path / "spool")) == 1
+    assert same(spool.head(), mine)
+    assert not list((tmp_path / "spool").glob("*.tmp"))
+
+
 def test_unfinished_files_are_removed(tmp_path: Path) -> None:
     (tmp_path / "00000000000000000001.tmp").write_bytes(b"half")
     spool = Spool(tmp_path, PLENTY)

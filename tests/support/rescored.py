@@ -10,6 +10,8 @@ from tests.support.system import System
 
 FEATURES: Final = ("z", "vwap", "spread_mean", "momentum", "imbalance", "volatility")
 SIDES: Final = {"buy": BUY, "sell": SELL, None: NO_SIDE}
+SCORED: Final = (None, "critical_z", "crossed_market")
+"""Reasons with which a tick was judged."""
 VERDICTS: Final = {OK: "ok", WARN: "warn", REJECT: "reject"}
 
 
@@ -17,6 +19,7 @@ def scored_rows(system: System, symbol: str) -> list[tuple[Any, ...]]:
     """Give each tick of a symbol that was scored, in order, and what was stored of it."""
     rows = [row for table in ("ticks", "rejects") for row in system.tables.rows.get(table, [])]
     found = [row for row in rows if row["symbol"] == symbol and row["verdict"] is not None]
+    found = [row for row in found if row.get("reason") in SCORED]
     found.sort(key=lambda row: (row["ts_recv_ns"], row["line"], row["frame"], row["item"]))
     return [(row, row["verdict"], *(row[name] for name in FEATURES)) for row in found]
 

@@ -59,10 +59,11 @@ def check_order(tables: MemoryTables) -> None:
     """Hold that no origin is there twice, and that each symbol's ticks were stored in order."""
     origins = [(row[1], row[3], row[4]) for row in rows(tables)]
     assert len(set(origins)) == len(origins)
-    last: dict[str, int] = {}
+    last: dict[tuple[str, str], int] = {}
     for row in tables.rows["ticks"]:
-        assert row["frame"] >= last.get(row["symbol"], -1), row
-        last[row["symbol"]] = row["frame"]
+        stream = (row["symbol"], row["line"])
+        assert row["frame"] >= last.get(stream, -1), row
+        last[stream] = row["frame"]
 
 
 def play(system: System, upto: int, changes: Iterable[Any] = (), part: int = 10) -> dict[str, Any]:

@@ -1,0 +1,15 @@
+"""Many are asked a few at a time, in turn."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_turn(of: Sequence[T], most: int, turn: int) -> Sequence[T]:
+    """Give those of a turn, at most so many: all have been given after as many turns as it takes."""
+    pieces = -(-len(of) // max(1, most))
+    if pieces < 2:
+        return of
+    start = turn % pieces * most
+    return of[start : start + most]
