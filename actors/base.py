@@ -239,7 +239,7 @@ class Actor(pykka.ThreadingActor, Generic[S]):
         """Count what the handler would have counted of a buried unit besides; a frame's decoding, say."""
 
     def check_current(self) -> None:
-        """Raise Replaced where another incarnation has taken the slot: before what no transaction holds back."""
+        """Raise Replaced where another incarnation has the slot: before what no transaction holds back."""
         if self.pulse.fenced.is_set():
             raise Replaced(self.slot.name)
 

@@ -46,8 +46,8 @@ class Upkeep:
     target_bytes: int = 32 * 2**20
     """Files of this size are left alone, and no more than this is read in one go."""
     target_rows: int = 500_000
-    """No more rows than this are merged in one go, and files of half as many are left alone: rows that compress
-    well are many in few bytes, and their writer waits for as long as they take, about a second."""
+    """No more rows than this are merged in one go, and files of half as many are left alone: rows that
+    compress well are many in few bytes, and their writer waits for as long as they take, about a second."""
     vacuum_seconds: float = 3600.0
     """So long after files were deleted, and dates looked at, they are again."""
     retention_days: int = 0

@@ -15,6 +15,7 @@ from tests.support.scripted_venue import ScriptedVenue
 from tests.support.system import SESSION, System
 from venues.generic import Generic
 
+pytestmark = pytest.mark.slow
 MakeWorld = Callable[[int], World]
 RULES = ScoringRules(8, 4, 1.2, 2.2)
 ADDED = (*SYMBOLS, "N0", "N1")

@@ -30,6 +30,7 @@ from tests.support.retuned import (
 )
 from tests.support.system import SESSION, System, trade
 
+pytestmark = pytest.mark.slow
 MakeWorld = Callable[[int], World]
 UPTO = 80
 

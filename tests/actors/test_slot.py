@@ -236,7 +236,7 @@ def test_a_commit_that_never_ends_is_fenced_all_the_same() -> None:
 
 
 def test_what_hangs_in_an_effect_is_taken_over_and_not_heard_again() -> None:
-    """The rest of the redo log is the replacement's; the effect that hung is done again, those behind it once."""
+    """The rest of the redo log is the replacement's; the effect that hung is done again, the others once."""
     hangs, go_on = threading.Event(), threading.Event()
     kept, done = slot(), list[str]()
     tx = Transaction(kept)

@@ -133,7 +133,7 @@ sys.exit(leave(ended.status, ended.hanging))
 
 
 def test_the_watchdog_starves_while_the_supervisor_hangs(tmp_path: Path, listener: Listener) -> None:
-    """The main loop runs on for three seconds, in which a supervisor that answers is told of a dozen times."""
+    """The main loop runs on for three seconds, enough for a dozen signs of life."""
     environment = {**os.environ, "NOTIFY_SOCKET": listener.name, "WATCHDOG_USEC": "500000"}
     done = subprocess.run(
         [sys.executable, "-c", HANGING, tmp_path],

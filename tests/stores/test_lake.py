@@ -218,7 +218,7 @@ def test_middling_files_do_not_keep_small_ones_from_being_merged(root: str) -> N
 
 
 def test_rows_that_compress_well_are_merged_a_bounded_number_at_a_time(root: str) -> None:
-    """The writer waits while they are; what is left is merged at the next turns, and no file again and again."""
+    """The writer waits meanwhile; what is left is merged at the next turns, and no file again and again."""
     with closing(LakeWriter(root, upkeep=Upkeep(small_files=2, target_rows=1_000))) as writer:
         writer.open()
         for number in range(20):
