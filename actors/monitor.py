@@ -274,6 +274,8 @@ class MonitorActor(Actor[MonitorState]):
         state = self.slot.state
         state.cuts_paused = paused
         state.cut, state.awaited, state.reports = state.cut + 1, set(), {}
+        # Those that are still there are reported anew.
+        state.rows, state.rates = {}, {}
 
     def _take_report(self, report: CutTaken, tx: Transaction) -> None:
         state = self.slot.state

@@ -18,7 +18,7 @@ from actors.slot import Transaction
 from core.line import LineTerms
 from core.settings import Feed, Settings
 from core.topology import FeedPlan, LinePlan, redealt
-from messages.retuning import ChangeLine, KnowSymbols
+from messages.retuning import ChangeLine, KnowSymbols, PauseCuts
 from venues.registry import dialect_class
 
 if TYPE_CHECKING:
@@ -50,7 +50,16 @@ class _Redealing:
     def steps(self) -> "list[Step]":
         """Give the steps."""
         retire = partial(retire_idle, self._retuning)
-        return [self._leave, self._hang_up, self._forget, retire, self._start, self._know, self._subscribe]
+        return [
+            self._leave,
+            self._pause,
+            self._hang_up,
+            self._forget,
+            retire,
+            self._start,
+            self._know,
+            self._subscribe,
+        ]
 
     @property
     def _assembly(self) -> Assembly:
@@ -68,6 +77,12 @@ class _Redealing:
         for line in plan.lines:
             symbols = tuple(symbol for symbol in line.symbols if symbol in feed.symbols)
             yield from self._change(f"connection/{line.line}", replace(line, symbols=symbols), tx)
+            if symbols != line.symbols:
+                # That may take its time, and nobody comes or goes meanwhile.
+                tx.tell(self._assembly.monitor, PauseCuts(False))
+
+    def _pause(self, tx: Transaction) -> "Iterator[Awaited]":
+        yield self._retuning.tell("monitor", PauseCuts(True), tx)
 
     def _hang_up(self, tx: Transaction) -> "Iterator[Awaited]":
         """Take out lines with nothing left: venues end idle ones, which would be dialled again and again."""

@@ -49,7 +49,7 @@ class Crashes:
     """A failpoint that raises now and then."""
 
     def __init__(self, world: World, prefix: str, stage: str, most: int) -> None:
-        self._world = world
+        self.world = world
         self._prefix = prefix
         self._stage = stage
         self._left = most
@@ -59,7 +59,7 @@ class Crashes:
         """Raise with a chance of one in five at the stage of the actors meant; the first time for sure."""
         if not name.startswith(self._prefix) or stage != self._stage or not self._left:
             return
-        if not self.happened or self._world.random.random() < 0.2:
+        if not self.happened or self.world.random.random() < 0.2:
             self._left -= 1
             self.happened += 1
             raise Injected(stage)

@@ -10,6 +10,7 @@ import pytest
 from core.errors import RetryableStoreError
 from messages.supervision import BeginDrain
 from stores.journal import Journal
+from tests.actors.test_crashes import Crashes
 from tests.support.harness import World, telling_seed
 from tests.support.memory_store import MemoryTables
 from tests.support.system import SESSION, System, trade
@@ -288,3 +289,38 @@ class Outage:
         """Fail while down."""
         if self.down:
             raise RetryableStoreError("the store is down")
+
+
+@pytest.mark.parametrize("stage", ["before", "effect", "after"])
+@pytest.mark.parametrize("prefix", ["journal", "recoverer", "connection", "normalizer", "detector", "writer"])
+@pytest.mark.parametrize("seed", range(2))
+def test_crashes_amid_a_recovery_change_nothing(
+    prefix: str, stage: str, seed: int, tmp_path: Path, make_world: MakeWorld
+) -> None:
+    """Whoever crashes at whichever instant while a killed run is recovered, and the recovered run goes on."""
+    with telling_seed(seed):
+        whole = System(make_world(seed), tmp_path, journalled=True)
+        whole.begin()
+        whole.line.say(*said(1, 60))
+        whole.world.run(whole.quiet)
+        whole.drain()
+        world = make_world(seed)
+        directory = tmp_path / "killed"
+        directory.mkdir()
+        killed = System(world, directory, journalled=True)
+        killed.begin()
+        killed.line.say(*said(1, 60))
+        world.run(lambda: not killed.line.waiting)
+        crashes = Crashes(make_world(seed + 1), prefix, stage, 6)
+        after = System(
+            crashes.world, directory, ["supervision.max_restarts=1000"], tables=killed.tables,
+            journalled=True, session=SESSION + 1, failpoint=crashes,
+        )  # fmt: skip
+        after.begin()
+        after.world.run(after.quiet)
+        ledger = after.drain()
+        assert crashes.happened
+        assert ledger.balanced, ledger.as_json()
+        assert ledger.as_json()["total"]["dead_letter"] == 0
+        stamp = COLUMNS.index("ts_recv_ns")
+        assert [row[:stamp] for row in rows(killed.tables)] == [row[:stamp] for row in rows(whole.tables)]

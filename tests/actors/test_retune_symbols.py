@@ -266,3 +266,19 @@ def test_a_run_that_is_killed_after_a_change_is_recovered(
         after.world.run(after.quiet)
         assert after.drain().balanced
         check(system, venue)
+
+
+def test_the_ledger_is_told_while_a_venue_takes_its_time(tmp_path: Path, make_world: MakeWorld) -> None:
+    """Nobody comes or goes until it has confirmed that a symbol is left, or the time is over."""
+    system = System(make_world(7), tmp_path, FEED, publish_seconds=0.1)
+    system.begin()
+    venue = ScriptedVenue(system)
+    retune(system, tmp_path, *following(SWAPPED))
+    system.world.settle()
+    for _ in range(3):
+        venue.speak(2)
+        cuts_balance(system, times=1)
+        assert answers(system) == []
+    system.world.run(lambda: len(answers(system)) == 1)
+    cuts_balance(system)
+    assert system.drain().balanced

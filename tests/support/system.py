@@ -20,6 +20,7 @@ from actors.wiring import add_feed, add_journal, add_monitor, add_writers
 from cli.past import Past
 from core import frames
 from core.chaos import parse
+from core.children import Phase
 from core.ledger import Ledger
 from core.settings import Feed, Settings
 from core.settings_loading import load
@@ -203,7 +204,8 @@ class System:
 
     def quiet(self) -> bool:
         """Whether every message was handled, by an actor that is well."""
-        slots = [spec.slot for spec in self.assembly.specs.values()]
+        over = {name for name, child in self.slot.state.children.items() if child.phase is Phase.ENDED}
+        slots = [spec.slot for name, spec in self.assembly.specs.items() if name not in over]
         restarting = any(key.startswith("restart/") for key in self.slot.timers)
         busy = any(len(slot.mailbox) or slot.current is not None or slot.redo for slot in slots)
         waiting = any(line.waiting for line in self.lines)
