@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 LOCK := requirements-dev.lock
 RESULTS ?= benchmarks/results
 
-.PHONY: run test soak bench bench-peers lint format lock docs clean
+.PHONY: run test soak bench bench-peers lint format lock docs site clean
 
 run: $(VENV)/.ready  ## Run the pipeline on config.toml (the demo exchange, unless you change it)
 	$(BIN)/python supervisor.py run $(ARGS)
@@ -41,12 +41,15 @@ format: $(VENV)/.ready-dev  ## Put the code into shape
 docs: $(VENV)/.ready-dev  ## Write the generated pages anew
 	$(BIN)/python -m docs.generate
 
+site: $(VENV)/.ready-dev  ## Build the documentation as a site, into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 lock:  ## Resolve the dependencies anew
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q pyproject.toml --group dev -o requirements-dev.lock
 
 clean:  ## Remove what make has made (not data/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Tapeline needs Python 3.11 to 3.13, this is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2] if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'

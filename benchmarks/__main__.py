@@ -14,6 +14,7 @@ NAMES: Final = {
     "latency": "latency",
     "scale": "scale",
     "stores": "store_rates",
+    "query": "query",
     "start": "starting",
     "micro": "micro",
     "peers": "peers",

@@ -66,6 +66,7 @@ def overview() -> str:
         f"commands, with an example each:\n{commands}\n"
         f"Without a command, {DEFAULT_COMMAND} is meant. "
         f"The options of a command: {PROGRAM} COMMAND --help\n"
+        "A first tour in ten minutes: docs/tutorial.md\n"
     )
 
 
@@ -120,6 +121,14 @@ def _parser(command: str) -> argparse.ArgumentParser:
         add_help=False,
     )
     known.add(parser)
+    add_shared(parser)
+    parser.add_argument("-h", "--help", action="help", help="show this and exit")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def add_shared(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command has."""
     parser.add_argument(
         "--config",
         metavar="FILE",
@@ -127,8 +136,6 @@ def _parser(command: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--set", metavar="TABLE.KEY=VALUE", action="append", default=[],
-        help="override a setting; may be repeated; lists by position, as in feeds.0.url=ws://127.0.0.1:9000",
+        help="override a setting, as in detector.warn_z=3 or, by position in a list, feeds.0.venue=demo; "
+        "may be repeated",
     )  # fmt: skip
-    parser.add_argument("-h", "--help", action="help", help="show this and exit")
-    parser.set_defaults(command=command)
-    return parser

@@ -14,6 +14,8 @@ from venues.parsing import SECOND_NS, Unreadable, number
 
 QUERY_TABLES: Final = ("ticks", "rejects", "bars", "alerts", "gaps", "dead_letters")
 JOURNAL_ACTIONS: Final = ("list", "verify", "export")
+LOG_FORMATS: Final = ("text", "json")
+EXPORT_FORMATS: Final = ("parquet", "csv")
 FORMATS: Final = ("table", "csv", "json", "parquet")
 _MAX_DIGITS: Final = 18
 _T = TypeVar("_T")
@@ -38,10 +40,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--chaos",
         metavar="FAULTS",
         type=_told(_chaos),
-        help="inject faults, for trials: crash=detector@5s,hang=writer@10s,drop=line@7s,garble=line@8s,"
-        "stall=store@12s,rate=0.1/s,seed=7 (docs/chaos.md)",
+        help="inject faults, for trials, as in crash=detector@5s,drop=line@7s or rate=0.1/s,seed=7; "
+        "docs/chaos.md has them all",
     )
     _add_json(parser, "end with the ledger as one JSON object on the last line")
+    _add_log_format(parser)
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +62,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         help="times the pace of the recording: 1, 10 or max (default)",
     )
     _add_json(parser, "end with the ledger as one JSON object on the last line")
+    _add_log_format(parser)
 
 
 def _add_query(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +97,48 @@ def _add_query(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_plot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "symbol", metavar="SYMBOL", type=_told(_word), help="what to draw, in the venue's spelling"
+    )
+    _add_range(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=_told(_output),
+        help="a .png, or an .html to zoom into, which works without a network (default: SYMBOL.png here)",
+    )  # fmt: skip
+    parser.set_defaults(table="ticks", interval=None, limit=None)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("table", metavar="TABLE", type=_told(_one_of(QUERY_TABLES)), help=", ".join(QUERY_TABLES))
+    add(
+        "--output", metavar="DIR", type=_told(_output), required=True,
+        help="the directory to write to, which is made where it is missing",
+    )  # fmt: skip
+    add(
+        "--format", metavar="F", type=_told(_one_of(EXPORT_FORMATS)), default=EXPORT_FORMATS[0],
+        help=f"{' (default), '.join(EXPORT_FORMATS)}",
+    )  # fmt: skip
+    add("--symbol", metavar="S", type=_told(_word), help="only rows of this symbol, in the venue's spelling")
+    _add_range(parser)
+    add("--interval", metavar="I", type=_told(duration_ns), help="length of a bar: 250ms, 1m (default), 1h")
+    add("--overwrite", action="store_true", help="replace what an earlier export wrote there")
+    parser.set_defaults(limit=None)
+
+
+def _add_range(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--store", metavar="NAME", help="which store to ask (default: the first)")
+    add("--venue", metavar="V", type=_told(_word), help="only rows of this venue")
+    add("--start", metavar="T", help="from this time on: 2026-01-15, 2026-01-15T14:30:00Z, 1768487400, -1h")
+    add("--end", metavar="T", help="before this time; written like --start, or now")
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    _add_json(parser, "one JSON object")
+
+
 def _add_journal(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("action", metavar="ACTION", type=_told(_one_of(JOURNAL_ACTIONS)), help=", ".join(JOURNAL_ACTIONS))
@@ -106,7 +152,7 @@ def _add_journal(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_status(parser: argparse.ArgumentParser) -> None:
-    _add_json(parser, "one JSON object")
+    _add_json(parser, "print it as one JSON object")
 
 
 def _add_reload(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +161,16 @@ def _add_reload(parser: argparse.ArgumentParser) -> None:
 
 def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--json", action="store_true", help=text)
+
+
+def _add_log_format(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--log-format",
+        metavar="F",
+        type=_told(_one_of(LOG_FORMATS)),
+        default=LOG_FORMATS[0],
+        help="how to log to stderr: text (default), or json, an object a line",
+    )
 
 
 def _told(convert: Callable[[str], _T]) -> Callable[[str], _T]:
@@ -182,15 +238,18 @@ def _one_of(known: Sequence[str]) -> Callable[[str], str]:
 COMMANDS: Final = {
     "run": Command(
         "collect market data until stopped",
-        "run --duration 30s --set monitor.port=0",
-        "Collect market data from the configured feeds until Ctrl-C, SIGTERM or the end of --duration;\n"
-        "then work off what is in flight and print the ledger. Exit status 0 only if it balances.",
+        "run --duration 30s",
+        "Collect market data from the configured feeds (the built-in demo exchange, unless you name others)\n"
+        "until Ctrl-C, SIGTERM or the end of --duration; then work off what is in flight and print the\n"
+        "ledger. Exit status 0 only if it balances, 2 if there is something for you to put right, 70 if an\n"
+        "actor failed too often.",
         _add_run,
     ),
     "check": Command(
         "check the configuration and print the effective settings",
         "check --config my.toml",
-        "Check the configuration and print the settings that are in effect, as TOML; secrets are masked.",
+        "Check the configuration and print the settings that are in effect, as TOML; secrets are masked.\n"
+        "What is wrong is told all at once, a line each, with exit status 2.",
         _add_check,
     ),
     "replay": Command(
@@ -206,6 +265,29 @@ COMMANDS: Final = {
         "Read what the store holds, also while the pipeline runs. Rows come oldest first.\n"
         "Times are UTC; columns that end in _ns are epoch nanoseconds.",
         _add_query,
+    ),
+    "plot": Command(
+        "draw a symbol: prices, spread, z, and what was rejected",
+        "plot BTC-USD --start -1h -o btc.html",
+        "Draw what a store holds of a symbol, also while the pipeline runs: trades, bid and ask, VWAP, the\n"
+        "spread, z with its thresholds, and every rejected tick with its reason. Exit status 1 if there is\n"
+        "nothing to draw.",
+        _add_plot,
+    ),
+    "export": Command(
+        "write a table as files that notebooks and databases read",
+        "export ticks --start -1d --output ticks/",
+        "Write a table into a directory, a file a date and symbol: date=2026-01-15/symbol=BTC-USD/, as\n"
+        "pandas, Polars, DuckDB and pyarrow.dataset read it (docs/data.md). A file is there once it is\n"
+        "complete.",
+        _add_export,
+    ),
+    "doctor": Command(
+        "check the machine, the data directory, the stores and the venues",
+        "doctor",
+        "Check what a run depends on and say, line by line, what is ok, what may become trouble and what\n"
+        "to do about it. Nothing is changed. Exit status 1 if something has to be put right first.",
+        _add_doctor,
     ),
     "journal": Command(
         "look into the journal of raw frames",

@@ -1,4 +1,7 @@
-"""Rows written for other programs: CSV, JSON lines and Parquet. Each format gives bytes as rows come in."""
+"""Rows written for other programs: CSV, JSON lines and Parquet. Each format gives bytes as rows come in.
+
+Each imports what it needs: that takes longer than a small answer.
+"""
 
 import io
 from base64 import b64encode
@@ -7,8 +10,6 @@ from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 _SLICE_ROWS: Final = 16_384
 _SLICE_BYTES: Final = 16 << 20
@@ -37,6 +38,8 @@ def json_lines(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator
 
 def parquet(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
     """Write Parquet (zstd) in row groups of up to 131,072 rows; the schema keeps its comments."""
+    import pyarrow.parquet as pq
+
     sink = _Drain()
     with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
         for group in _groups(batches):
@@ -62,6 +65,8 @@ def base64_text(column: Any) -> Any:
 
 def _csv_lines(batch: pa.RecordBatch) -> bytes:
     """Put the fields together column by column: a third of the time that row by row takes."""
+    import pyarrow.compute as pc
+
     fields = [_csv_fields(column) for column in batch.columns]
     lines = pc.binary_join_element_wise(*fields, ",", null_handling="replace")
     text: Any = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")
@@ -69,6 +74,8 @@ def _csv_lines(batch: pa.RecordBatch) -> bytes:
 
 
 def _csv_fields(column: Any) -> Any:
+    import pyarrow.compute as pc
+
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_null(kind):
         return column.cast(pa.utf8())

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from cli.logs import log_to_stderr
 from core import kernel_cache
 from core.errors import RetryableStoreError
 from core.ledger import Ledger
@@ -19,6 +20,16 @@ from core.settings_loading import load
 from messages.supervision import SupervisorEnded
 from stores.data_dir import DataDirectory
 from stores.registry import open_writer, store_terms
+
+__all__ = [
+    "check_stores",
+    "conclude",
+    "data_directory",
+    "leave",
+    "load_settings",
+    "log_to_stderr",
+    "prepare_kernels",
+]
 
 log = logging.getLogger("tapeline")
 
@@ -63,14 +74,6 @@ def check_stores(settings: Settings) -> None:
         finally:
             store.close()
     signal.signal(signal.SIGINT, before)
-
-
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Log to stderr, and have Pykka's own account of a crash, which ours repeats, only as a debug message."""
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname).1s %(name)s: %(message)s", force=True
-    )
-    logging.getLogger("pykka").setLevel(logging.ERROR)
 
 
 def conclude(

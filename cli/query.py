@@ -15,8 +15,6 @@ from typing import Any, Final
 import pyarrow as pa
 
 from cli.destination import destination, is_terminal
-from cli.output import csv, json_lines, parquet
-from cli.table import table
 from cli.times import point_ns
 from core.errors import RetryableStoreError, StoreError, UsageError
 from core.settings import Settings, Store
@@ -32,7 +30,6 @@ INTERRUPTED: Final = 130
 """The exit status that shells give a program ended by Ctrl-C."""
 _COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
 """Delta Lake's library colours its errors, terminal or not."""
-_WRITERS: Final = {"table": table, "csv": csv, "json": json_lines, "parquet": parquet}
 _SUFFIXES: Final = {
     ".csv": "csv",
     ".json": "json",
@@ -141,15 +138,24 @@ def _point(arguments: argparse.Namespace, option: str, now_ns: int) -> int | Non
 
 def _answer(terms: StoreTerms, query: Query, form: str, output: Path | None, on_terminal: bool) -> int:
     """Write the answer, and give the number of its rows."""
-    write: Any = _WRITERS[form]
-    if form == "table" and on_terminal:
-        write = partial(table, width=shutil.get_terminal_size().columns)
+    write = _writer(form, shutil.get_terminal_size().columns if on_terminal else None)
     with closing(open_reader(terms)) as reader:
         rows = _Counted(reader.read(query))
         with destination(output) as file:
             for chunk in write(rows.schema, rows):
                 file.write(chunk)
     return rows.count
+
+
+def _writer(form: str, width: int | None) -> Any:
+    """Give what writes a format. Each imports what takes a while, and only one of them is needed."""
+    if form == "table":
+        from cli.table import table
+
+        return partial(table, width=width)
+    from cli.output import csv, json_lines, parquet
+
+    return {"csv": csv, "json": json_lines, "parquet": parquet}[form]
 
 
 class _Counted(Iterable[pa.RecordBatch]):

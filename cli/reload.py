@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 from typing import Any, Final
 
 from cli.status import NoStatusError, fetch, told_address
 from cli.wording import plain, whole
 from core.errors import UsageError
+from core.settings import Settings
 from core.settings_loading import load
 from stores.data_dir import holder
 
@@ -23,16 +24,16 @@ LINE_CHARACTERS: Final = 4_000
 def run(arguments: argparse.Namespace, patience_seconds: float = PATIENCE_SECONDS) -> int:
     """Send SIGHUP and wait for the outcome: 0 if what can change has changed, 1 if it was refused."""
     # The file is checked here first: a mistake in it need not go further.
-    data_dir = load(arguments.config, arguments.set, os.environ).data_dir
-    pid = _process(data_dir)
+    settings, asked_ns = load(arguments.config, arguments.set, os.environ), time_ns()
+    pid = _process(settings.data_dir)
     give_up = monotonic() + patience_seconds
     try:
-        before = _standing(data_dir, pid, give_up)
+        before = _standing(settings, pid, give_up, asked_ns)
         # The first answer may have been begun for somebody else, before we asked.
-        before = _standing(data_dir, pid, give_up)
+        before = _standing(settings, pid, give_up, asked_ns)
         _say_which_file(before, pid, arguments.config)
         _signal(pid)
-        outcome = _outcome(data_dir, pid, whole(before.get("begun")), give_up)
+        outcome = _outcome(settings, pid, whole(before.get("begun")), give_up)
     except NoStatusError as error:
         print(f"tapeline: {error}", file=sys.stderr)
         return 1
@@ -49,16 +50,20 @@ def _process(data_dir: Path) -> int:
     return pid
 
 
-def _standing(data_dir: Path, pid: int, give_up: float) -> Mapping[str, Any]:
+def _standing(settings: Settings, pid: int, give_up: float, since_ns: int = 0) -> Mapping[str, Any]:
     """Give what a process says of its reloads; one that has only just started is waited for.
 
-    Nothing may be sent to a process that does not say so: SIGHUP ends one that does not expect it.
+    So is an answer that was taken before `since_ns`. Nothing may be sent to a process that does not say so:
+    SIGHUP ends one that does not expect it.
     """
+    data_dir = settings.data_dir
     while True:
         why = f"process {pid} uses the data directory {data_dir}, but is no run that can be tuned"
         try:
-            told = fetch(*told_address(data_dir)).get("reload")
-            if isinstance(told, Mapping) and told.get("pid") == pid:
+            status = fetch(*told_address(settings), settings.monitor.token.reveal())
+            told, at_ns = status.get("reload"), status.get("at_ns")
+            is_old = isinstance(at_ns, int) and at_ns < since_ns
+            if isinstance(told, Mapping) and told.get("pid") == pid and not is_old:
                 return told
         except NoStatusError as error:
             why = str(error)
@@ -103,9 +108,9 @@ def _signal(pid: int) -> None:
         raise UsageError(f"process {pid} is somebody else's; reload as the user who started it") from None
 
 
-def _outcome(data_dir: Path, pid: int, begun: int, give_up: float) -> Mapping[str, Any]:
+def _outcome(settings: Settings, pid: int, begun: int, give_up: float) -> Mapping[str, Any]:
     """Wait for the end of a reload that began after our signal."""
-    while whole((told := _standing(data_dir, pid, give_up)).get("number")) <= begun:
+    while whole((told := _standing(settings, pid, give_up)).get("number")) <= begun:
         if monotonic() >= give_up:
             raise NoStatusError(f"process {pid} is not done with it yet; see: python supervisor.py status")
         sleep(RETRY_SECONDS)

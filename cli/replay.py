@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay the files in the order given, to their end."""
     settings = load_settings(arguments)
     # A terminal shows the progress; log lines would run through it.
-    log_to_stderr(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    log_to_stderr(logging.WARNING if sys.stderr.isatty() else logging.INFO, arguments.log_format)
     capture = scan(arguments.files)
     for warning in capture.warnings:
         print(f"tapeline: {warning}; read up to there", file=sys.stderr)

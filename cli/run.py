@@ -20,7 +20,7 @@ from actors.dialing import dial
 from actors.transport import Transport
 from actors.wiring import add_feed, add_journal, add_monitor, add_writers, feed_dialect
 from cli.demo import DemoProcess
-from cli.hosting import Host
+from cli.hosting import Host, stay_on
 from cli.latencies import latencies
 from cli.live_table import LiveTable
 from cli.log_lines import Mark, line, mark
@@ -47,9 +47,12 @@ from stores.data_dir import LOCK_SECONDS
 from stores.registry import StoreTerms, open_writer
 from stores.stalling import StallingStore
 from stores.store import Store
+from web.feeding import OperatorView
+from web.names import at
 from web.status_server import StatusServer
 
 TABLE_SECONDS: Final = 1.0
+SYMBOLS_SHOWN: Final = 100_000
 LINE_SECONDS: Final = 10.0
 ASK_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 0.1
@@ -61,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run until the time is up, a signal comes, or the supervisor gives up."""
     settings = load_settings(arguments)
     on_terminal = sys.stdout.isatty() and not arguments.json
-    log_to_stderr(logging.WARNING if on_terminal else logging.INFO)
+    log_to_stderr(logging.WARNING if on_terminal else logging.INFO, arguments.log_format)
     notifier = Notifier.from_environment(os.environ)
     notifier.status("preparing")
     # Signals are handled until the ledger is printed: a second Ctrl-C must not cost it.
@@ -78,11 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
                 partial(load_settings, arguments), arguments.config, lambda: assembly.settings,
                 assembly.supervisor, notifier=notifier,
             )  # fmt: skip
-            server = _listen(settings, assembly, reloading)
+            server = _listen(settings, assembly, reloading, arguments.log_format)
             stack.callback(server.close)
             server.start()
             directory.tell_monitor({"host": settings.monitor.host, "port": server.port})
             log.info("status on %s, port %d", settings.monitor.host, server.port)
+            if settings.monitor.page:
+                log.info("the page is http://%s/", at(settings.monitor.host, server.port))
             host = Host(assembly, arguments.duration, reloading, signals.inbox, notifier)
             signals.hosted = True
             ended = _host(host, assembly, reloading, notifier, on_terminal)
@@ -104,7 +109,7 @@ def _assemble(
     )  # fmt: skip
     # The live table shows the alerts; log lines would run through it.
     level = logging.DEBUG if on_terminal else logging.WARNING
-    add_monitor(assembly, publish_seconds=TABLE_SECONDS, symbols_shown=50, level=level)
+    add_monitor(assembly, publish_seconds=TABLE_SECONDS, symbols_shown=SYMBOLS_SHOWN, level=level)
     journal = add_journal(assembly, settings.data_dir)
     for feed in settings.feeds:
         add_feed(assembly, feed, _url(feed, settings, stack), _make_dialer, random, journal)
@@ -148,13 +153,19 @@ def _dial_of(feed: Feed, url: str) -> Dial:
     return connect
 
 
-def _listen(settings: Settings, assembly: Assembly, reloading: Reloading) -> StatusServer:
-    """Listen for `status`; a port that is just being given up is waited for."""
+def _listen(
+    settings: Settings, assembly: Assembly, reloading: Reloading, log_format: str
+) -> StatusServer | OperatorView:
+    """Listen for `status` and the page; a port that is just being given up is waited for."""
     give_up = monotonic() + LOCK_SECONDS
     get_status = partial(_status, assembly, reloading)
     while True:
         try:
-            return StatusServer(settings.monitor.host, settings.monitor.port, get_status)
+            if not settings.monitor.page:
+                return StatusServer(settings.monitor.host, settings.monitor.port, get_status)
+            # Threads that feed it belong where all others are.
+            settle = partial(stay_on, settings.actors.cpus)
+            return OperatorView(assembly, get_status, settle=settle, log_format=log_format)
         except UsageError:
             if monotonic() >= give_up:
                 raise

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from cli.wording import plain
 from core.settings import Settings
 from core.settings_loading import load
-from core.settings_rules import check_loopback
+from core.settings_rules import is_loopback
 
 TIMEOUT_SECONDS: Final = 15.0
 """Longer than the supervisor itself waits for its monitor."""
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the status; 1 if there is none to be had."""
     settings = load(arguments.config, arguments.set, os.environ)
     try:
-        status = fetch(*_address(settings))
+        status = fetch(*_address(settings), settings.monitor.token.reveal())
     except NoStatusError as error:
         print(f"tapeline: {error}", file=sys.stderr)
         return 1
@@ -44,23 +44,28 @@ def run(arguments: argparse.Namespace) -> int:
 def _address(settings: Settings) -> tuple[str, int]:
     """Give where the supervisor listens: where it was told to, else where it said that it does."""
     if settings.monitor.port:
-        return settings.monitor.host, settings.monitor.port
-    return told_address(settings.data_dir)
+        return _ours(settings.monitor.host), settings.monitor.port
+    return told_address(settings)
 
 
-def told_address(data_dir: Path) -> tuple[str, int]:
-    """Give where the supervisor of a data directory said that it listens."""
-    path = data_dir / "monitor.json"
+def _ours(host: str) -> str:
+    """Give the address by which this machine reaches what it listens on."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def told_address(settings: Settings) -> tuple[str, int]:
+    """Give where the supervisor of the data directory said that it listens."""
+    path = settings.data_dir / "monitor.json"
     told = _told(path)
     host, port = told.get("host"), told.get("port")
     if (
         isinstance(port, bool)
         or not isinstance(port, int)
         or not 0 < port <= 65_535
-        or not _is_loopback(host)
+        or not (host == settings.monitor.host or _is_loopback(host))
     ):
         raise NoStatusError(f"{plain(str(path))} names no port of this machine; restart the supervisor")
-    return str(host), port
+    return _ours(str(host)), port
 
 
 def _told(path: Path) -> Mapping[str, Any]:
@@ -78,18 +83,15 @@ def _told(path: Path) -> Mapping[str, Any]:
 
 
 def _is_loopback(host: object) -> bool:
-    try:
-        return isinstance(host, str) and bool(check_loopback(host))
-    except ValueError:
-        return False
+    return isinstance(host, str) and is_loopback(host)
 
 
-def fetch(host: str, port: int) -> dict[str, Any]:
+def fetch(host: str, port: int, token: str = "") -> dict[str, Any]:
     """Ask for the status. Not with urllib, which would ask a proxy of the environment."""
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", "/status")
+        connection.request("GET", "/status", headers={"Authorization": f"Bearer {token}"} if token else {})
         answer = connection.getresponse()
         code, body = answer.status, answer.read(MOST_BYTES)
     except ConnectionRefusedError:

@@ -7,8 +7,9 @@ T = TypeVar("T")
 
 
 def in_turn(of: Sequence[T], most: int, turn: int) -> Sequence[T]:
-    """Give those of a turn, at most so many: all have been given after as many turns as it takes."""
-    pieces = -(-len(of) // max(1, most))
+    """Give those of a turn: at most so many, at least one. All have had theirs after as many turns as it takes."""
+    most = max(1, most)
+    pieces = -(-len(of) // most)
     if pieces < 2:
         return of
     start = turn % pieces * most

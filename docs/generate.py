@@ -4,11 +4,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs import generate_configuration, generate_messages, generate_tables, generate_tuning
+from docs import (
+    generate_cli,
+    generate_configuration,
+    generate_messages,
+    generate_metrics,
+    generate_tables,
+    generate_tuning,
+)
 
 PAGES: Final[Mapping[Path, Callable[[], str]]] = {
     module.PAGE: module.page
-    for module in (generate_configuration, generate_messages, generate_tables, generate_tuning)
+    for module in (
+        generate_cli,
+        generate_configuration,
+        generate_messages,
+        generate_metrics,
+        generate_tables,
+        generate_tuning,
+    )
 }
 """Where each page lies, and what gives it as it should be."""
 

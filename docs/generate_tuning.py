@@ -20,6 +20,8 @@ HEAD = """\
 
 How a pipeline takes on other settings while it runs, without a restart and without losing a tick.
 
+<!-- first: python supervisor.py run --duration 60s > run.log 2>&1 & -->
+<!-- first: until python supervisor.py status > status.log 2>&1; do sleep 1; done -->
 ```console
 $ python supervisor.py reload
 process 4711 reads /srv/tapeline/config.toml

@@ -15,7 +15,7 @@ from core.checkpointing import LineKey, Overlay, Place
 from core.memory import Remembered
 from core.records import freeze
 from core.symbol_state import SymbolState
-from stores.journal import sync_directory
+from stores.syncing import sync_directory
 
 VERSION: Final = 2
 READABLE: Final = (1, 2)

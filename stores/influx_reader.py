@@ -16,7 +16,7 @@ import pyarrow as pa
 from core.errors import RetryableStoreError
 from stores.asked import checked_query
 from stores.derive import TRADES, bar_range, bars_sql, derived_columns
-from stores.duckdb_sandbox import sandbox
+from stores.duckdb_sandbox import confined, sandbox
 from stores.influx_http import InfluxConnection
 from stores.influx_lines import LAYOUTS, ODD, PLACES_NS
 from stores.influx_points import Waiting
@@ -136,8 +136,7 @@ class InfluxReader:
     def _run(self, rows: Iterator[pa.RecordBatch], sql: str, **values: Any) -> Iterator[pa.RecordBatch]:
         bound = {name: value for name, value in values.items() if value is not None}
         with _errors(), duckdb.connect(":memory:", config=self._config) as connection:
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
+            confined(connection)
             for number, batch in enumerate(rows):
                 connection.register("batch", pa.Table.from_batches([batch]))
                 insert = "INSERT INTO source" if number else "CREATE TABLE source AS"

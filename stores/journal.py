@@ -8,7 +8,6 @@ business, by path. What a killed process appended is in the page cache and so su
 machine's end may cost is what was not synced.
 """
 
-import contextlib
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from urllib.parse import quote, unquote
 from core.checkpointing import LineKey, Place
 from core.payloads import Payloads
 from stores.journal_format import Entry, Header, Torn, decode_header, encode_entry, encode_header, entries
+from stores.syncing import sync_directory
 
 SEGMENT_BYTES: Final = 64 * 2**20
 SUFFIX: Final = ".tlj"
@@ -239,13 +239,3 @@ def examine(path: Path) -> Segment | Torn:
             count += 1
             frames += len(item.payloads)
     return Segment(path, header, path.stat().st_size, count, frames, torn)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make a directory's entries durable."""
-    file = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        with contextlib.suppress(OSError):
-            os.close(file)

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stores.journal import sync_directory
+from stores.syncing import sync_directory
 
 
 @dataclass(slots=True)

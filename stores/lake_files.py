@@ -10,13 +10,15 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-import pyarrow.fs as pa_fs
-from deltalake.fs import DeltaStorageHandler
 
-from stores.spool import sync_directory
+from stores.syncing import sync_directory
+
+if TYPE_CHECKING:
+    # Imported where it is needed: not every query does.
+    import pyarrow.fs as pa_fs
 
 PATIENCE: Final = {"connect_timeout": "5s", "timeout": "10s", "max_retries": "2", "retry_timeout": "20s"}
 """How long an object store is waited for: by itself delta-rs goes on for minutes, and neither a start nor a
@@ -33,8 +35,10 @@ class LakeFiles:
         self.uri = str(self.local) if self.local else f"{root.rstrip('/')}/{table}"
 
     @property
-    def filesystem(self) -> pa_fs.FileSystem:
+    def filesystem(self) -> "pa_fs.FileSystem":
         """Give the file system whose root is the table's directory."""
+        import pyarrow.fs as pa_fs
+
         if self.local:
             return pa_fs.SubTreeFileSystem(str(self.local), pa_fs.LocalFileSystem())
         return pa_fs.PyFileSystem(self._handler())
@@ -74,6 +78,8 @@ class LakeFiles:
             commits[-1].rename(commits[-1].with_suffix(".torn"))
 
     def _handler(self) -> Any:
+        from deltalake.fs import DeltaStorageHandler
+
         return DeltaStorageHandler(self.uri, self.storage_options)
 
     def _sync_log(self, names: Any) -> None:

@@ -20,14 +20,14 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from core.errors import RetryableStoreError, StoreVersionError
+from core.errors import RetryableStoreError
 from stores.lake_files import LakeFiles
 from stores.lake_log import PLAIN, appending, put_entry
 from stores.lake_stats import DATE, dataset_of, statistics
+from stores.lake_version import VERSION_KEY, check_version
 from stores.schema import SCHEMA_VERSION, TABLES, TEXT
 from stores.times import times_of
 
-VERSION_KEY: Final = "tapeline.schemaVersion"
 _WRITER: Final = "tapeline/writer"
 _CLAIM_TRIES: Final = 5
 DAY_NS: Final = 86_400 * 10**9
@@ -193,17 +193,6 @@ class LakeTable:
     def _check_claim(self) -> None:
         if not self._is_ours():
             raise RetryableStoreError(f"another writer has taken over the table {self.files.uri}")
-
-
-def check_version(handle: DeltaTable, uri: str) -> int:
-    """Give the version of a table's schema; StoreVersionError where it is newer than ours."""
-    found = int(handle.metadata().configuration.get(VERSION_KEY, "0"))
-    if found > SCHEMA_VERSION:
-        raise StoreVersionError(
-            f"{uri} was written by a newer version of Tapeline (tables of version {found}, "
-            f"known here: {SCHEMA_VERSION}): upgrade Tapeline, or set another path for the store"
-        )
-    return found
 
 
 def by_date(table: str, rows: pa.Table) -> list[tuple[np.datetime64, pa.Table]]:

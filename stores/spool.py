@@ -22,6 +22,7 @@ from core.errors import RetryableStoreError, StoreError, UsageError
 from stores.filing import RECORD_TABLES
 from stores.parts import Part, Runs, tally
 from stores.store import BatchId
+from stores.syncing import sync_directory
 
 _TRAILER: Final = struct.Struct("<4sQI")
 _MARK: Final = b"TLSP"
@@ -206,15 +207,6 @@ def _write_durably(path: Path, content: bytes, check: Callable[[], None]) -> Non
         if not done:
             unfinished.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _encoded(part: Part) -> bytes:

@@ -53,7 +53,7 @@ BROAD_EXCEPT: Final[Mapping[str, str]] = {
     "actors/base.py:Actor.on_start": "Pykka calls no hook for a failure here: it is told, then raised on",
     "actors/base.py:Actor.on_receive": "where the loop begins: a SystemExit would end all actors",
     "actors/base.py:Actor._salvage": "a record that kills its handler, whatever it raises, is to be buried",
-    "actors/port.py:Port.get": "Pykka calls no hook for a failure here: it becomes a message that crashes the actor",
+    "actors/port.py:Port.get": "Pykka calls no hook for a failure here: it becomes a message that crashes it",
     "actors/port.py:Port.poll": "as in Port.get",
     "actors/supervisor.py:SupervisorActor._start": "a child's constructor, which is where its loop begins",
     "cli/run.py:_status": "an ask raises what the monitor's handler did; the run must go on",
@@ -63,7 +63,11 @@ BROAD: Final = frozenset({"Exception", "BaseException"})
 
 NO_SLEEP_IN: Final = ("tests", "core", "messages", "actors")
 CLOCKS: Final = frozenset({"time", "datetime"})
-READS_THE_CLOCK: Final = {"actors/clock.py": "the one door to the machine's clocks, which is injected"}
+READS_THE_CLOCK: Final = {
+    "actors/clock.py": "the one door to the machine's clocks, which is injected",
+    "core/epochs.py": "needs datetime as a calendar: it reads texts, and no clock",
+    "core/points.py": "needs datetime as a calendar, and as what programs pass: now is an argument",
+}
 PRINTS: Final = {"venues/demo_exchange.py": "a program of its own, which tells its port on standard output"}
 IMPURE: Final = frozenset(
     {"asyncio", "pykka", "queue", "select", "selectors", "socket", "subprocess", "threading"}

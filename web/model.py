@@ -64,4 +64,4 @@ class Model(Protocol):
         """Whether the pipeline has been heard of in the last few seconds."""
 
     async def recent(self, feed: str, symbol: str, n: int) -> Recent | None:
-        """Ask for the newest ticks of a symbol, refused ones among them; None: unknown, or no answer in time."""
+        """Ask for the newest ticks of a symbol, refused ones among them; None: unknown, or no answer."""

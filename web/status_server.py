@@ -6,7 +6,6 @@ requests that name that address in `Host`, so that no web page can reach it thro
 again to take the answer.
 """
 
-import errno
 import json
 import logging
 import os
@@ -22,6 +21,7 @@ from typing import Any, Final, Self
 from core.errors import UsageError
 from web.asking import Asking
 from web.bounded_reading import BoundedReader
+from web.listening import why_not
 
 DEADLINE_SECONDS: Final = 5.0
 STATUS_SECONDS: Final = 6.0
@@ -63,7 +63,7 @@ class StatusServer:
         try:
             self._server = _Server(host, port, asking, deadline_seconds)
         except OSError as error:
-            raise UsageError(_why_not(host, port, error)) from None
+            raise UsageError(why_not(host, port, error)) from None
         self.port: Final[int] = self._server.server_address[1]
         self._thread = Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="status-server", daemon=True
@@ -224,13 +224,3 @@ def _finite(value: Any) -> Any:
         case list() | tuple():
             return [_finite(item) for item in value]
     return value
-
-
-def _why_not(host: str, port: int, error: OSError) -> str:
-    where = f"monitor.port: {host}:{port}"
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"{where} is in use, perhaps by another supervisor; stop that one, or set monitor.port to "
-            "another port (0 picks a free one)"
-        )
-    return f"{where} cannot be listened on: {error.strerror or error}; set monitor.port or monitor.host"

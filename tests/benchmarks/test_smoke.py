@@ -16,6 +16,7 @@ TINY = {
     "latency": ["--seconds", "0.5", "--rates", "1000"],
     "scale": ["--frames", "1000", "--symbols", "7", "--shards-only"],
     "stores": ["--sizes", "50", "--batches", "2"],
+    "query": ["--rows", "20000"],
     "start": ["--frames", "100"],
     "micro": ["--frames", "2000"],
     "peers": ["--frames", "1000", "--pythons", sys.executable, "--store", "none", "--no-postgres"],

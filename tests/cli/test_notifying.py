@@ -81,7 +81,7 @@ def test_nothing_but_the_end_is_told_once_the_end_has_begun(listener: Listener) 
 
 def test_a_reload_that_waits_for_the_start_is_not_told() -> None:
     """To the service manager the process is still starting."""
-    with Listener("@tapeline-early") as listener:
+    with Listener(f"@tapeline-early-{os.getpid()}") as listener:
         Notifier(listener.name).reloading()
         assert listener.waiting() == []
 
@@ -138,7 +138,7 @@ def test_the_watchdog_is_the_one_that_the_environment_tells_of(
     variables: Mapping[str, str], seconds: float | None
 ) -> None:
     clock = Clock()
-    with Listener("@tapeline-watchdog") as listener:
+    with Listener(f"@tapeline-watchdog-{os.getpid()}") as listener:
         environ = {"NOTIFY_SOCKET": listener.name, "OTHER": "stays", **variables}
         notifier = Notifier.from_environment(environ, pid=7)
         assert environ == {"OTHER": "stays"}

@@ -2,6 +2,7 @@
 
 from math import ceil
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,24 @@ def test_a_clock_that_was_set_back_counts_as_no_time() -> None:
     latencies.add(-5)
     assert latencies.as_json()["max_us"] == 0
     assert Latencies().as_json() == {"count": 0, **{f"{name}_us": 0 for name in PERCENTILES}, "max_us": 0}
+
+
+@given(VALUES, st.lists(st.integers(0, 2**50), min_size=1, max_size=10, unique=True).map(sorted))
+def test_cumulative_counts_are_those_within_each_bound(values: list[int], bounds: list[int]) -> None:
+    latencies = counted(values)
+    counts = latencies.cumulative(bounds)
+    for bound, count in zip(bounds, counts, strict=True):
+        # A bucket is up to a thirty-second wide, and counted where its end is.
+        assert sum(value <= bound * 31 / 32 - 1 for value in values) <= count
+        assert count <= sum(value <= bound for value in values)
+
+
+@given(VALUES)
+def test_the_sum_is_right_to_half_a_bucket(values: list[int]) -> None:
+    assert counted(values).sum_seconds == pytest.approx(sum(values) / 1e9, rel=1 / 60, abs=1e-15)
+
+
+@given(VALUES, VALUES)
+def test_what_came_since_is_what_was_added(before: list[int], after: list[int]) -> None:
+    earlier, later = counted(before), counted([*before, *after])
+    assert later.since(earlier).counts == counted(after).counts

@@ -170,3 +170,11 @@ def test_accounts_balance_whenever_stores_come_and_go(spells: list[tuple[bool, b
             add(shared, "a", sent_to(store), records)
             add(stores[store], "a", "stored", records)
     assert Ledger(shared, stores).balanced
+
+
+@given(counts, st.dictionaries(st.sampled_from(["s", "t"]), counts, max_size=2))
+def test_every_count_can_be_had_one_by_one(shared: Counts, stores: dict[str, Counts]) -> None:
+    found = list(Ledger(shared, stores).counts())
+    assert {(feed, name): n for store, feed, name, n in found if store is None} == shared
+    for each, own in stores.items():
+        assert {(feed, name): n for store, feed, name, n in found if store == each} == own

@@ -130,3 +130,14 @@ def test_nothing_is_given_where_nothing_is_asked_for(n: int) -> None:
 def test_a_block_of_rejects_only_leaves_the_history_as_it_is() -> None:
     history = filled(TickHistory(100, AMPLE), [3])
     assert add(history, numbered(3, [REJECT, REJECT])) is history
+
+
+@given(st.lists(verdict_lists, max_size=20), st.integers(1, 50))
+@settings(max_examples=40, deadline=None)
+def test_refused_ticks_have_a_history_of_their_own(appended: list[list[int]], limit: int) -> None:
+    history, refused, start = TickHistory(limit, AMPLE), [], 0
+    for verdicts in appended:
+        history = history.append_refused(numbered(start, verdicts), verdicts.count(REJECT))
+        refused += [float(start + at) for at, verdict in enumerate(verdicts) if verdict == REJECT]
+        start += len(verdicts)
+    assert prices(history.last(limit)) == refused[-limit:]

@@ -127,11 +127,27 @@ class TestErrors:
         (error,) = refusal(f"feeds.0.symbols=[{toml(symbol)}]")
         assert error.startswith("feeds[0].symbols[0]: ")
 
-    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org", "", "::1%eth0"])
-    def test_only_this_machine_can_reach_the_page(self, host: str) -> None:
+    @pytest.mark.parametrize("host", ["example.org", "", "::1%eth0", "127.0.0.1:80"])
+    def test_what_cannot_be_listened_on_is_refused(self, host: str) -> None:
         (error,) = refusal(f"monitor.host={toml(host)}")
         assert error.startswith("monitor.host: ")
-        assert "not a loopback address" in error
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::"])
+    def test_others_can_reach_the_page_only_with_a_token(self, host: str) -> None:
+        (error,) = refusal(f"monitor.host={toml(host)}")
+        assert error.startswith("monitor.token: is needed")
+        token = "monitor.token=a-token-of-many-characters"
+        assert settings_with(f"monitor.host={host}", token).monitor.host == host
+        (error,) = refusal(f"monitor.host={toml(host)}", token, "monitor.page=false")
+        assert error.startswith("monitor.page: without it monitor.host must be a loopback address")
+
+    def test_a_token_that_could_be_guessed_is_refused_and_not_repeated(self) -> None:
+        assert refusal("monitor.token=guessed") == ["monitor.token: needs at least 16 characters"]
+
+    @pytest.mark.parametrize("name", ["", "a b", "a/b", "http://a", "a:b", "-a"])
+    def test_a_name_that_no_host_header_holds_is_refused(self, name: str) -> None:
+        (error,) = refusal(f"monitor.hosts=[{toml(name)}]")
+        assert error.startswith("monitor.hosts[0]: ")
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
     def test_loopback_addresses_are_taken(self, host: str) -> None:
@@ -149,7 +165,7 @@ class TestErrors:
 
     def test_all_are_told_at_once(self, write: Write) -> None:
         path = write("[detector]\nwindow = 'x'\nwarn_z = 9.0\n[writer]\nflush = 1\n[[feeds]]\nvenue = 'x'\n")
-        errors = refusal("feeds.7.url=x", "monitor.host=0.0.0.0", path=path)
+        errors = refusal("feeds.7.url=x", "monitor.host=nowhere", path=path)
         assert [error.partition(":")[0] for error in errors] == [
             '--set "feeds.7"', "feeds[0].venue", "detector.window", "detector.critical_z", "writer.flush",
             "monitor.host",

@@ -45,7 +45,7 @@ def feeds_the_watchdog(told: Told) -> bool:
 def test_a_run_tells_that_it_is_up_alive_and_ending(tapeline: Tapeline, listener: Listener) -> None:
     with start(tapeline, listener) as program:
         ready, before = listener.wait_for(is_ready)
-        assert "every actor has started" in program.printed()
+        program.wait_for_line("every actor has started")
         assert {"STATUS": "preparing"} in before
         assert not any(feeds_the_watchdog(told) for told in before)
         for _ in range(3):

@@ -21,8 +21,9 @@ from core.errors import PermanentStoreError, RetryableStoreError, StoreVersionEr
 from stores.lake import LakeWriter
 from stores.lake_files import LakeFiles
 from stores.lake_reader import LakeReader
-from stores.lake_table import VERSION_KEY, LakeTable, by_date
+from stores.lake_table import LakeTable, by_date
 from stores.lake_upkeep import Upkeep
+from stores.lake_version import VERSION_KEY
 from stores.schema import SCHEMA_VERSION, TABLES
 from stores.store import BatchId, Query
 from tests.stores.making import DAY_NS, NOON_NS, empty, rows_of, ticks
