@@ -157,8 +157,10 @@ class Slot(Generic[S]):
         return ended
 
     def _carry_out(self) -> bool:
-        redo = self.redo
+        redo, pulse = self.redo, self.pulse
         while redo:
+            # A marker to thousands of actors is thousands of effects: each is a sign of life.
+            pulse.beats += 1
             self._reach("effect")
             redo[0]()
             if self.redo is not redo:

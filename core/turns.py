@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 def in_turn(of: Sequence[T], most: int, turn: int) -> Sequence[T]:
-    """Give those of a turn: at most so many, at least one. All have had theirs after as many turns as it takes."""
+    """Give those of a turn, at most so many, at least one; after as many turns as it takes all were given."""
     most = max(1, most)
     pieces = -(-len(of) // most)
     if pieces < 2:

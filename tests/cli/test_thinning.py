@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from cli.thinning import KEPT_PER_COLUMN, Columns, Series, kept
 
-POINTS = st.lists(
-    st.tuples(st.integers(0, 500), st.floats(-1e6, 1e6)), min_size=1, max_size=300
-).map(sorted)  # fmt: skip
+POINT = st.tuples(st.integers(0, 500), st.floats(-1e6, 1e6))
+POINTS = st.lists(POINT, min_size=40, max_size=200).map(sorted)
+"""More than are kept without a choice."""
 
 
 def arrays(points: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray, Columns]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from stores.lake import LakeWriter
 from stores.lake_bars import files_of_bars
 from stores.lake_reader import LakeReader
 from stores.store import BatchId, Query
-from tests.stores.making import NOON_NS, rows_of, ticks
+from tests.stores.making import NOON_NS, empty, rows_of, ticks
 
 pytestmark = pytest.mark.slow
 Tick = tuple[str, str, int, int | None, int, float, str, int, int]
@@ -24,24 +26,27 @@ Tick = tuple[str, str, int, int | None, int, float, str, int, int]
 
 NEAR = st.integers(NOON_NS - 3, NOON_NS + 12)
 TICKS = st.tuples(
-    st.sampled_from(["A", "B" * 40, "ü"]), st.sampled_from(["demo", "binance"]),
+    st.sampled_from(["A", "A", "B" * 40, "ü"]), st.sampled_from(["demo", "demo", "binance"]),
     st.sampled_from([TRADE, TRADE, QUOTE, BOTH]), st.none() | NEAR, NEAR, st.sampled_from([1.0, 2.0, 3.5]),
     st.sampled_from(["x/0/A", "x/0/B"]), st.integers(1, 2), st.integers(0, 3),
 )  # fmt: skip
 
 
 def write(root: Path, batches: Sequence[Sequence[Tick]]) -> None:
-    """Write batches of ticks, one row a block so that each has what it likes."""
+    """Write batches of ticks; no two are of one place in a frame."""
+    items = count()
     with closing(LakeWriter(str(root))) as writer:
         writer.open()
-        number = 0
-        for batch in batches:
-            for symbol, venue, kind, event, received, price, line, session, frame in batch:
-                rows = ticks(
+        for number, batch in enumerate(batches):
+            rows = [
+                ticks(
                     1, symbol=symbol, venue=venue, kind=kind, ts_event_ns=NO_TIME if event is None else event,
-                    ts_recv_ns=received, price=price, line=line, session=session, frame=frame, item=number,
-                )  # fmt: skip
-                writer.write("ticks", rows, BatchId(session, number := number + 1))
+                    ts_recv_ns=received, price=price, line=line, session=session, frame=frame,
+                    item=next(items),
+                )
+                for symbol, venue, kind, event, received, price, line, session, frame in batch
+            ]  # fmt: skip
+            writer.write("ticks", pa.concat_tables([empty("ticks"), *rows]), BatchId(1, number))
 
 
 def bars(root: Path, **asked: Any) -> list[dict[str, Any]]:
@@ -56,9 +61,9 @@ def chosen(root: Path, **asked: Any) -> int | None:
     return None if found is None else len(found.paths)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.lists(TICKS, max_size=6), min_size=1, max_size=3),
+    st.lists(st.lists(TICKS, max_size=15), min_size=1, max_size=3),
     st.none() | st.sampled_from(["A", "B" * 40, "ü", "C"]),
     st.none() | st.sampled_from(["demo", "binance"]),
     st.none() | NEAR,

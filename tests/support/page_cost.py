@@ -1,12 +1,15 @@
 """Measures what an open page costs the process that serves it: `python -m tests.support.page_cost 5000`.
 
-A real run on the demo exchange, in which each symbol has a detector of its own, and a real browser.
+The process is the real one, as is the browser; what it is fed with once a second is made up.
 """
 
+import asyncio
+import os
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic
 from typing import Final
 
@@ -14,12 +17,16 @@ import psutil
 from playwright.sync_api import Page
 
 from tests.support.browser import browsing
-from tests.support.processes import Program
+from tests.support.fake_page import FakeModel
+from tests.support.processes import eventually
+from web.child import Child
+from web.listening import listen
+from web.wire import Answer, Hello, Snapshot, line, question
 
-PROJECT: Final = Path(__file__).parents[2]
 SECONDS: Final = 20.0
-SETTLE_SECONDS: Final = 8.0
-START_SECONDS: Final = 240.0
+SETTLE_SECONDS: Final = 6.0
+PATIENCE_MS: Final = 120_000
+SHOWN: Final = "n => document.querySelector('.found')?.textContent === `${n.toLocaleString('en')} symbols`"
 HIDE: Final = """() => {
     Object.defineProperty(document, "hidden", { get: () => true });
     document.dispatchEvent(new Event("visibilitychange"));
@@ -28,23 +35,34 @@ HIDE: Final = """() => {
 
 def main(symbols: int) -> None:
     """Measure without a page, with one in sight, and with one that is hidden."""
+    model, ended = FakeModel(symbols, set()), Event()
     with ExitStack() as stack:
+        listening = stack.enter_context(listen("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        hello = Hello(listening.fileno(), "127.0.0.1", port, os.getpid())
+
+        def hear(text: bytes) -> None:
+            asked = question(text)
+            child.answer(line(Answer(asked.id, asyncio.run(model.recent(*asked.recent)))))
+
+        def feed() -> None:
+            while not ended.wait(1.0):
+                child.show(line(Snapshot(model.view.at_ns, model.view.status)))
+
+        child = Child(line(hello), (listening.fileno(),), hear)
+        child.start()
+        stack.callback(child.close)
+        Thread(target=feed, daemon=True).start()
+        stack.callback(ended.set)
+        eventually(lambda: child.pid is not None)
+        server = psutil.Process(child.pid)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        names = ", ".join(f'"SYM{i:04}-USD"' for i in range(symbols))
-        feed = f'[[feeds]]\nname = "demo"\nvenue = "demo"\nsymbols = [{names}]\n'
-        (scratch / "cost.toml").write_text(f'data_dir = "data"\n[monitor]\nport = 0\n{feed}')
-        words = (sys.executable, PROJECT / "supervisor.py", "run", "--config", scratch / "cost.toml")
-        program = stack.enter_context(Program(words, cwd=scratch, timeout=START_SECONDS))
-        url = program.wait_for_line("the page is ").rsplit(" ", 1)[1]
-        program.wait_for_line("every actor has started")
-        server = next(child for child in program.children() if "web.server" in child.cmdline())
         page = stack.enter_context(browsing(scratch / "profile")).new_page()
         received = [0]
         page.on("websocket", lambda socket: socket.on("framereceived", lambda text: _add(received, text)))
         _measure(page, server, received, "no page open")
-        page.goto(url)
-        shown = "n => document.querySelector('.found')?.textContent === `${n.toLocaleString('en')} symbols`"
-        page.wait_for_function(shown, arg=symbols, timeout=START_SECONDS * 1_000)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_function(SHOWN, arg=symbols, timeout=PATIENCE_MS)
         _measure(page, server, received, "one page open")
         page.evaluate(HIDE)
         _measure(page, server, received, "one page open, its tab hidden")
