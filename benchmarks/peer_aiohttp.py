@@ -2,7 +2,7 @@
 
 import asyncio
 
-import aiohttp  # type: ignore[import-not-found]
+import aiohttp
 
 from benchmarks.peer_common import Count
 
