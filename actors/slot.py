@@ -9,7 +9,7 @@ replacement instead of repeated.
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar
 
@@ -142,7 +142,7 @@ class Slot(Generic[S]):
         """Begin a new incarnation: whatever the old one still says is dropped.
 
         A commit under way is waited for. False where it does not end in time: an effect hangs. Then the rest
-        of the redo log is taken from it, that effect included, which is done again.
+        of the redo log is taken from it, but for that effect.
         """
         committing = self._committing
         ended = committing.acquire(timeout=patience_seconds)
@@ -152,7 +152,9 @@ class Slot(Generic[S]):
         if ended:
             committing.release()
         else:
-            self.redo, self._committing = deque(self.redo), Lock()
+            # Its thread has begun the first effect, and finishes it if anybody does: done again, it might be
+            # done twice.
+            self.redo, self._committing = deque(islice(self.redo, 1, None)), Lock()
         self.mailbox.notify()
         return ended
 

@@ -70,7 +70,7 @@ class Watching:
         what = described(slot.current if isinstance(pulse.doing, Resume) else pulse.doing)
         log.error("%s hangs in %s\n%s", slot.name, what, report(supervisor.slots()))
         if not slot.fence():
-            log.error("%s hangs in an effect, which its replacement does again", slot.name)
+            log.error("%s hangs in an effect; its replacement goes on behind it", slot.name)
         slot.hung = slot.current is not None
         state.fenced.append((slot.name, pulse))
         seconds = max(supervisor.settings.deadline_seconds(child.spec.kind), pulse.allowance)
