@@ -42,7 +42,7 @@ def kept(times: Int64s, values: Floats, columns: Columns) -> npt.NDArray[np.intp
     lasts = np.append(starts[1:], count) - 1
     # Within each column by value; the sort is stable, so that the first of equals is taken.
     by_value = np.lexsort((values, column))
-    return np.unique(np.concatenate((starts, lasts, by_value[starts])))
+    return np.unique(np.concatenate((starts, lasts, by_value[starts], by_value[lasts])))
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ SECONDS: Final = 45
 """So long the pipeline has run when the pictures are taken: the line was cut by then, and ticks refused."""
 PATIENCE_SECONDS: Final = 120
 SHOTS: Final[tuple[tuple[str, Literal["dark", "light"], int, int], ...]] = (
-    ("page-dark.png", "dark", 1_440, 1_170),
-    ("page-light.png", "light", 1_440, 1_170),
+    ("page-dark.png", "dark", 1_440, 1_310),
+    ("page-light.png", "light", 1_440, 1_310),
     ("page-phone.png", "dark", 360, 780),
 )
 CHROMIUM: Final = "/usr/bin/chromium"

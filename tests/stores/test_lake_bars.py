@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 Tick = tuple[str, str, int, int | None, int, float, str, int, int]
 """Symbol, venue, kind, event time or none, receive time, price, line, session, frame."""
 
-NEAR = st.integers(NOON_NS - 3, NOON_NS + 12)
+NEAR = st.integers(NOON_NS - 1, NOON_NS + 4)
 TICKS = st.tuples(
     st.sampled_from(["A", "A", "B" * 40, "ü"]), st.sampled_from(["demo", "demo", "binance"]),
     st.sampled_from([TRADE, TRADE, QUOTE, BOTH]), st.none() | NEAR, NEAR, st.sampled_from([1.0, 2.0, 3.5]),
@@ -63,7 +63,7 @@ def chosen(root: Path, **asked: Any) -> int | None:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    st.lists(st.lists(TICKS, max_size=15), min_size=1, max_size=3),
+    st.lists(st.lists(TICKS, min_size=4, max_size=15), min_size=1, max_size=3),
     st.none() | st.sampled_from(["A", "B" * 40, "ü", "C"]),
     st.none() | st.sampled_from(["demo", "binance"]),
     st.none() | NEAR,
@@ -87,6 +87,30 @@ def test_both_ways_give_the_same(
         assert chosen(pattern, **asked) is None
         assert chosen(plain, **asked) is not None
         assert bars(plain, **asked) == bars(pattern, **asked)
+
+
+def test_origins_decide_among_trades_of_one_time(tmp_path: Path) -> None:
+    """Whatever the order in which they were written, and in how many files."""
+    at = NOON_NS
+    origins = [(2, "x/0/A", 0), (1, "x/0/B", 9), (1, "x/0/A", 7), (2, "x/0/B", 1), (1, "x/0/A", 8)]
+    trades: list[Tick] = [
+        ("A", "demo", TRADE, at, at, float(place), line, session, frame)
+        for place, (session, line, frame) in enumerate(origins)
+    ]
+    write(tmp_path / "lake", [trades[:2], trades[2:]])
+    (bar,) = bars(tmp_path / "lake", interval_ns=10**9)
+    assert (bar["open"], bar["close"], bar["trades"]) == (2.0, 3.0, 5)
+
+
+def test_a_time_is_the_venues_before_ours(tmp_path: Path) -> None:
+    late = NOON_NS + 10**10
+    trades: list[Tick] = [
+        ("A", "demo", TRADE, NOON_NS, late, 1.0, "x", 1, 0),
+        ("A", "demo", TRADE, None, late, 2.0, "x", 1, 1),
+    ]
+    write(tmp_path / "lake", [trades])
+    found = bars(tmp_path / "lake", interval_ns=10**9)
+    assert [(bar["ts_ns"], bar["open"]) for bar in found] == [(NOON_NS, 1.0), (late, 2.0)]
 
 
 def test_files_of_other_times_and_symbols_are_not_read(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Still:
 def test_any_status_at_all_can_be_shown(found: Mapping[str, Any]) -> None:
     view, since = View(NS, found), Since()
     since.look(view)
-    told: list[Any] = [standing.figures(view), standing.attention(found), standing.in_a_word(Still(view))]
+    told: list[Any] = [standing.figures(view), standing.attention(found), standing.banner(Still(view))]
     whole = found.get("ledger") if isinstance(found.get("ledger"), Mapping) else {}
     told += [part(whole or {}) for part in (accounts.verdict, accounts.equation, accounts.sources)]
     told += [part(whole or {}) for part in (accounts.places, accounts.frames, accounts.reasons)]
@@ -83,13 +83,14 @@ def test_what_is_worst_is_told_first() -> None:
 def test_a_pipeline_that_is_well_needs_no_attention() -> None:
     well = status(lines=[{"line": "a", "state": "up"}], stores=[], actors=[])
     assert standing.attention(well) == []
-    assert standing.in_a_word(Still(View(NS, well))) == ("Running well", "good")
+    assert standing.in_a_word("", []) == ("Running well", "good")
+    assert standing.in_a_word("", standing.attention(status())) == ("In trouble", "bad")
 
 
 def test_a_pipeline_that_is_not_heard_of_is_not_connected() -> None:
     silent = Still(View(NS * 86_399, {}), connected=False)
     assert "since 23:59:59 UTC" in standing.banner(silent)
-    assert standing.in_a_word(silent) == ("Not connected", "bad")
+    assert standing.in_a_word(standing.banner(silent), []) == ("Not connected", "bad")
 
 
 def test_troubled_actors_come_first_and_thousands_are_folded() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from cli.wording import part, rows
 from web.model import Model, View
 from web.page import accounts, history, machinery, notices, standing
+from web.page.cells import Tone
 from web.page.elements import Attention, Board, Figures, Link, MomentChart, SymbolTable, Text, TickChart
 from web.page.history import MomentFeed
 from web.page.listing import Listing, Thresholds, Wanted, found_by_names, names_of, ordered, quote_figures
@@ -54,6 +55,7 @@ class Desk:
         self._at_ns = -1
         self._chosen: tuple[str, str] | None = None
         self._listing, self._ticks, self._moments = Listing(), TickFeed(), MomentFeed()
+        self._troubles: list[tuple[str, Tone]] = []
         self._thresholds = Thresholds()
         parts.link.on_seen(self._seen)
         parts.symbols.on_wanted(self._wanted)
@@ -63,13 +65,14 @@ class Desk:
         """Show the newest state; nothing is sent that the page has already."""
         if not self._visible:
             return
-        model, view = self._model, self._model.view
-        self._parts.attention.show(standing.banner(model), standing.attention(view.status))
-        self._parts.state.say(*standing.in_a_word(model))
+        view, banner = self._model.view, standing.banner(self._model)
         if view.at_ns != self._at_ns:
             self._at_ns = view.at_ns
+            self._troubles = standing.attention(view.status)
             self._since.look(view)
             self._show(view)
+        self._parts.attention.show(banner, self._troubles)
+        self._parts.state.say(*standing.in_a_word(banner, self._troubles))
 
     def live(self) -> None:
         """Do what is to be done every second while a browser is connected."""

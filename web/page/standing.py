@@ -1,7 +1,7 @@
 """The page's first look: what runs, how fast, and what needs attention."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from cli.wording import count, duration, number, part, plain, rate, recovering, rows, time_of_day, whole
@@ -47,14 +47,13 @@ def banner(model: Model) -> str:
     )
 
 
-def in_a_word(model: Model) -> tuple[str, Tone]:
+def in_a_word(banner: str, attention: Sequence[tuple[str, Tone]]) -> tuple[str, Tone]:
     """Say how it is, in a word."""
-    status = model.view.status
-    if banner(model):
+    if banner:
         return "Not connected", "bad"
-    if any(tone == "bad" for _, tone in attention(status)):
+    if any(tone == "bad" for _, tone in attention):
         return "In trouble", "bad"
-    return ("Needs a look", "warn") if attention(status) else ("Running well", "good")
+    return ("Needs a look", "warn") if attention else ("Running well", "good")
 
 
 def attention(status: Mapping[str, Any]) -> list[tuple[str, Tone]]:

@@ -143,7 +143,7 @@ export default {
       });
       const limit = (value, name, colours) => ({
         yAxis: value, lineStyle: { color: colour(colours), type: "dashed", width: 1 },
-        label: { formatter: `${name} ${value}`, position: name === "warn" ? "insideStartBottom" : "insideStartTop", distance: [2, 3], padding: [1, 3],
+        label: { formatter: `${name} ${value}`, position: name === "warn" ? "insideStartBottom" : "insideStartTop", distance: [22, 3], padding: [1, 3],
           backgroundColor: colour("surface"), color: colour(colours), fontSize: 11 },
       });
       const [warn_z, critical_z] = this.limits;
