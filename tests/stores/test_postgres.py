@@ -154,7 +154,7 @@ def test_a_transaction_that_nobody_may_end_holds_up_a_replacement_until_it_is_id
         with pytest.raises(RetryableStoreError):
             hanging.write("ticks", ticks(frame=1), BatchId(1, 0))
         replacement = PostgresWriter(url, timeout_seconds=0.5)
-        with pytest.raises(RetryableStoreError, match="55P03|no answer in time"):
+        with pytest.raises(RetryableStoreError, match=r"55P03|no answer in time"):
             replacement.open()
         eventually(partial(opens, replacement))
         replacement.write("ticks", ticks(frame=2), BatchId(1, 0))
