@@ -96,7 +96,7 @@ def check_flat(system: Threaded, turns: int, turn: Callable[[int], None], record
         turn(number)
     after, objects_after = settled(system), objects()
     told = {"turns": turns, "before": before, "after": after, "more_objects": objects_after - objects_before}
-    record(what, told)
+    record(what, str(told))
     log.info("%s: %s", what, json.dumps(told))
     assert after == before
     # Of the long form one that stays a turn would be more; it is what alerts and timers come and go with.

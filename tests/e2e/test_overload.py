@@ -255,7 +255,7 @@ def overload(tapeline: Tapeline, record: Record, measured_seconds: float, *phase
         "stored_p99_us": ledger["latency"]["stored"]["lake"]["p99_us"],
     }
     for name, value in told.items():
-        record(name, value)
+        record(name, str(value))
     log.info("overload: %s", json.dumps(told))
 
 
@@ -340,7 +340,7 @@ def questions(directory: Path, record: Record, measured_seconds: float, *phase_s
     assert account["total"]["shed"] > 0
     _, seconds = recovery_seconds(quiet + later, before.ended_epoch_ns, load.ended_epoch_ns)
     told = {"control": asker.told(), "overtook": dict(+asker.overtook), "recovery_seconds": round(seconds, 3)}
-    record("questions", told)
+    record("questions", str(told))
     log.info("questions: %s", json.dumps(told))
     assert asker.overtook.total() > 0
 

@@ -115,7 +115,7 @@ def checked(
         "statuses": dict(Counter(ended.status for ended in ends)),
         "longest_end_seconds": round(longest, 3),
     }
-    record(what, found)
+    record(what, str(found))
     log.info("%s: %s", what, found)
 
 
