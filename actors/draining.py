@@ -54,7 +54,7 @@ class Draining:
                 self._end(tx)
                 return
             for child in self._supervisor.children(*DRAIN_STAGES[state.stage]):
-                if child.phase is Phase.DRAINED and state.stage >= LAST_ALERTS:
+                if child.phase is Phase.DRAINED and state.stage == LAST_ALERTS:
                     self._supervisor.become(child, child.standing.closed(Phase.RUNNING), tx)
                 if child.phase not in OVER:
                     state.waiting.add(child.spec.name)
