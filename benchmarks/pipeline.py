@@ -49,6 +49,7 @@ detectors = {json.dumps(self.detectors)}
 [[stores]]
 {store}
 [monitor]
+page = false
 port = 0
 {self.more}
 """

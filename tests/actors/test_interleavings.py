@@ -22,8 +22,8 @@ from tests.actors.test_crashes import messages, stored
 from tests.support.harness import World, telling_seed
 from tests.support.system import System
 
-SHORT = 240
-LONG = 3_000
+SHORT = 160
+LONG = 2_000
 A_TEST = 40
 STAGES = ("before", "effect", "after")
 

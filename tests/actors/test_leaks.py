@@ -22,7 +22,7 @@ from tests.support.flood import Flood, Phase
 from tests.support.processes import eventually
 from tests.support.threaded import Threaded, descriptors, threaded
 
-SHORT, LONG = 100, 1_000
+SHORT, LONG = 50, 1_000
 WARM_SHARE = 10
 """The first turns of so many fill what is kept to be used again."""
 COUNTED = (pykka.Actor, Port, SocketTransport, threading.Thread, Gate)
